@@ -1,4 +1,5 @@
-"""Which process runs which tests: a file stays together, but for files of long tests, which are handed out first and one by one.
+"""Which process runs which tests: a file stays together, but for files of long tests, which are handed out first and one by one,
+and for those that share what takes long to begin.
 
 So the processes end together, and nothing long is left for one of them alone at the end. In which order is no test's business:
 `--shuffle 7` takes another for each number.
@@ -36,6 +37,9 @@ LONG: Final = (
 )
 """Folders and files with tests that take many seconds each and share nothing with their like."""
 
+SHARERS: Final = ("tests/docs/test_live.py", "tests/docs/test_readme.py", "tests/docs/test_webhooks.py")
+"""Files that share what takes long to begin: one process runs them all."""
+
 
 def share(session: pytest.Session) -> None:
     """Of all files of tests, import this process' share first; what is wrong with one is said when it is collected."""
@@ -66,7 +70,9 @@ def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
 
 
 class LongFirst(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
-    """Hands out what is collected in its order, by whole files but for `LONG`."""
+    """Hands out what is collected in its order, by whole files but for `LONG` and `SHARERS`."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if is_long(nodeid) else nodeid.partition("::")[0]
+        if is_long(nodeid):
+            return nodeid
+        return SHARERS[0] if nodeid.startswith(SHARERS) else nodeid.partition("::")[0]

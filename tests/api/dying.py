@@ -1,7 +1,6 @@
 """A web process that dies between the commit of a command and its answer: what it wrote stands, and nobody was told."""
 
 import os
-import sys
 
 import uvicorn
 
@@ -14,6 +13,7 @@ async def _die(*_: Topic) -> None:
     os._exit(9)
 
 
-if __name__ == "__main__":
+def main(port: str) -> None:
+    """Until it dies."""
     bell.ring = _die  # the first thing after a commit
-    uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+    uvicorn.run(create_app(), host="127.0.0.1", port=int(port), log_level="warning")

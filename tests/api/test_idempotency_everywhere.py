@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +18,9 @@ from tests.api.client import Caller, People, door
 from tests.api.live.serving import serve
 from tests.api.test_journey import proposal
 from tests.earnest.running import clean_environment, free_port
+from tests.workers.forking import Forked
 from tests.workers.process import until
 
-ROOT: Final = Path(__file__).parents[2]
 AT_ONCE: Final = 20
 
 
@@ -141,10 +140,7 @@ async def test_what_was_committed_before_the_server_died_is_answered_by_the_next
             "EARNEST_PAYMENT_PROVIDER": "sandbox",
             "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
         }
-        with (tmp_path / "log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.api.dying", str(port)), env=environ, cwd=ROOT, stdout=log, stderr=log
-            )
+        process = Forked("tests.api.dying", str(port), environ=environ, log=tmp_path / "log")
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=180) as there:
 

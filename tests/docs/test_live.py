@@ -8,26 +8,18 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
 from api.live import open_streams
 from api.live.closing import Code
 from escrow.live import reader
-from tests.docs.product import ROOT, shell_blocks, started
+from tests.docs.conftest import Deployed
+from tests.docs.product import ROOT, shell_blocks
 
 PAGE = "docs/integrating/live.md"
 SECONDS_MAX = 30.0
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, dict[str, str]]]:
-    """The port of a freshly started product with its demo contract, and the keys by role."""
-    with started(tmp_path_factory.mktemp("live")) as (port, keys):
-        yield port, keys
 
 
 def _timeline(port: int, key: str) -> list[dict[str, object]]:
@@ -40,8 +32,8 @@ def _timeline(port: int, key: str) -> list[dict[str, object]]:
     return found
 
 
-def test_curl_hears_everything_from_the_beginning(product: tuple[int, dict[str, str]]) -> None:
-    port, keys = product
+def test_curl_hears_everything_from_the_beginning(deployed: Deployed) -> None:
+    port, keys = deployed.port, deployed.keys
     (block,) = shell_blocks(PAGE)
     script = block.replace("CLIENT=ek_…", f"CLIENT={keys['client']}").replace(":8000", f":{port}")
     with subprocess.Popen(
@@ -61,8 +53,8 @@ def test_curl_hears_everything_from_the_beginning(product: tuple[int, dict[str, 
     assert [event["cursor"] for event in expected] == [one for one in cursors if one in {e["cursor"] for e in expected}]
 
 
-def test_the_python_of_the_page_listens(product: tuple[int, dict[str, str]], tmp_path: Path) -> None:
-    port, keys = product
+def test_the_python_of_the_page_listens(deployed: Deployed, tmp_path: Path) -> None:
+    port, keys = deployed.port, deployed.keys
     (source,) = re.findall(r"```python\n(.*?)```", (ROOT / PAGE).read_text(), re.DOTALL)
     (tmp_path / "listen.py").write_text(source)
     environ = os.environ | {"EARNEST_URL": f"ws://127.0.0.1:{port}/graphql", "EARNEST_KEY": keys["freelancer"]}

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from tests.docs.product import run, shell_blocks, started
+from tests.docs.conftest import Deployed
+from tests.docs.product import run, shell_blocks
 
 
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
-    """The port of a freshly started product with its demo contract, in a folder with a space, and the client's key."""
-    with started(tmp_path_factory.mktemp("read me")) as (port, keys):
-        yield port, keys["client"]
-
-
-def test_the_readmes_requests_do_what_it_says(product: tuple[int, str]) -> None:
-    port, client = product
+def test_the_readmes_requests_do_what_it_says(deployed: Deployed) -> None:
+    port, client = deployed.port, deployed.keys["client"]
     first, mutation, record = (
         block.replace("CLIENT=ek_…", f"CLIENT={client}").replace(":8000", f":{port}")
         for block in shell_blocks("README.md")

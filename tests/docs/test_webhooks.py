@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from tests.docs.product import ROOT, run, shell_blocks, started
+from tests.docs.conftest import Deployed
+from tests.docs.product import ROOT, run, shell_blocks
 from tests.earnest.running import free_port
 from tests.patience import PATIENCE_SECONDS
 
@@ -74,11 +75,9 @@ class Product:
         assert done["addMilestone"]["userErrors"] == []
 
 
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    root = tmp_path_factory.mktemp("integrating")
-    with started(root) as (port, keys):
-        yield Product(root, port, keys)
+@pytest.fixture
+def product(deployed: Deployed) -> Product:
+    return Product(deployed.root, deployed.port, deployed.keys)
 
 
 class Program:

@@ -1,11 +1,10 @@
-"""Processes of a deployment, of any release that lies in a folder: this one's are forked where its imports are done."""
+"""Processes of a deployment, of any release that lies in a folder, forked where the release's imports are done."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,53 +16,46 @@ from tests.earnest import commanding
 from tests.earnest.running import free_port
 from tests.patience import PATIENCE_SECONDS
 from tests.upgrade.former import ROOT
+from tests.upgrade.mothers import Child, Mother
 from tests.workers.forking import Forked
 from tests.workers.process import until
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release's files, and the variables that all of its processes have."""
+    """A release, and the variables that all of its processes have."""
 
-    tree: Path
     environ: Mapping[str, str]
+    mother: Mother | None = None
+    """Of another release than this one."""
 
     async def run(self, *command: str) -> tuple[int, str]:
         """What a command ends with, and all that it says."""
-        if self.tree == ROOT:
-            code, said, remarked = await commanding.commanded(*command, environ=self.environ, folder=ROOT)
-            return code, remarked + said
-        process = await self._start(*command, output=PIPE, env={})
-        output, _ = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, output.decode()
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "said"
+            process = await self._begin(*command, env={}, log=log)
+            return await process.wait(), log.read_text()
 
     async def start(self, kind: str, log: Path) -> Running:
         """A `web` or `worker` process that works already."""
         port = free_port()
-        process = await self._begin(kind, {"PORT": str(port)}, log)
-        running = Running(process, kind, port, log)
+        running = Running(await self._begin(kind, env={"PORT": str(port)}, log=log), kind, port, log)
         await running.works()
         return running
 
-    async def _begin(self, kind: str, env: Mapping[str, str], log: Path) -> Forked | Process:
-        if self.tree == ROOT:
-            return commanding.begin(kind, folder=ROOT, environ={**self.environ, **env}, log=log)
-        with log.open("ab") as output:
-            return await self._start(kind, output=output.fileno(), env=env)
-
-    async def _start(self, *command: str, output: int, env: Mapping[str, str]) -> Process:
-        environ = {**self.environ, **env, "PYTHONPATH": str(self.tree)}
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "earnest", *command), cwd=self.tree, env=environ, stdout=output, stderr=STDOUT
-        )
+    async def _begin(self, *words: str, env: Mapping[str, str], log: Path) -> Child | Forked:
+        log.touch(mode=0o600)
+        environ = {**self.environ, **env}
+        if self.mother is not None:
+            return await self.mother.begin(*words, environ=environ, log=log)
+        return commanding.begin(*words, folder=ROOT, environ=environ, log=log)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """A process that was started."""
 
-    process: Forked | Process
+    process: Child | Forked
     kind: str
     port: int
     log: Path

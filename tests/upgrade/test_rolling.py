@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,8 +29,10 @@ from tests.patience import PATIENCE_SECONDS
 from tests.upgrade import former
 from tests.upgrade.former import ROOT
 from tests.upgrade.load import Front, Heard, Load, Person, Subscriber
+from tests.upgrade.mothers import mother
 from tests.upgrade.processes import Release, Running
 from tests.webhooks.receivers import Receiver, receiver
+from tests.workers import forking
 from tests.workers.process import until, worker_environment
 
 LIVES: Final = 3
@@ -64,7 +66,7 @@ class Site:
         self.running[kind].append(process)
         if kind == "web":
             self.front.ports.append(process.port)
-            if release.tree != ROOT and former.release() == IMPOLITE:
+            if release.mother is not None and former.release() == IMPOLITE:
                 self.front.impolite.add(process.port)
 
     async def replace_one(self, kind: str) -> None:
@@ -91,18 +93,29 @@ async def site(server: TestServer, redis_url: str, tmp_path: Path) -> AsyncItera
     """Two web and two worker processes of the former release on its own tables."""
     url = await empty(server)
     environ = {**clean_environment(), **worker_environment(url, redis_url)}
-    tree = ROOT if former.why_not() else former.lay_out(tmp_path / "former")
+    forking.begin()  # what this release's processes import is imported meanwhile
     connection = await asyncpg.connect(url)
-    site = Site(connection, Release(tree, environ), Release(ROOT, environ), tmp_path)
-    assert (await site.before.run("migrate"))[0] == 0
-    try:
-        await asyncio.gather(*(site.start(site.before, kind) for kind in ("web", "web", "worker", "worker")))
-        yield site
-    finally:
-        for process in (*site.running["web"], *site.running["worker"]):
-            process.kill()
-        await connection.close()
-        await server.drop(url)
+    async with _of_the_former(tmp_path / "former", environ) as before:
+        site = Site(connection, before, Release(environ), tmp_path)
+        code, said = await site.before.run("migrate")
+        assert code == 0, said
+        try:
+            await asyncio.gather(*(site.start(site.before, kind) for kind in ("web", "web", "worker", "worker")))
+            yield site
+        finally:
+            for process in (*site.running["web"], *site.running["worker"]):
+                process.kill()
+            await connection.close()
+            await server.drop(url)
+
+
+@asynccontextmanager
+async def _of_the_former(folder: Path, environ: Mapping[str, str]) -> AsyncIterator[Release]:
+    if former.why_not():
+        yield Release(environ)
+        return
+    async with mother(former.lay_out(folder), environ) as its:
+        yield Release(environ, its)
 
 
 @asynccontextmanager
@@ -150,7 +163,7 @@ async def _upgrade(site: Site, load: Load) -> None:
     for kind in ("web", "worker", "web"):
         await site.replace_one(kind)
         await load.more(1)
-    if site.before.tree != site.after.tree:
+    if site.before.mother is not None:
         code, said = await site.after.run("migrate", "--after")
         assert (code, "processes of another release are still connected: earnest" in said) == (2, True), said
     await site.replace_one("worker")

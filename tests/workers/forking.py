@@ -23,7 +23,7 @@ from escrow.settings import LogFormat
 PROGRAMS: Final = (
     *("tests.workers.dying", "tests.workers.skewed", "tests.workers.delivering", "tests.soak.working"),
     *("tests.soak.deployment.web", "tests.soak.deployment.worker", "tests.soak.deployment.proxy"),
-    *("tests.escrow.migrating", "tests.escrow.filling", "tests.earnest.commanding"),
+    *("tests.escrow.migrating", "tests.escrow.filling", "tests.api.dying", "tests.earnest.commanding"),
 )
 
 _forking = multiprocessing.get_context("forkserver")

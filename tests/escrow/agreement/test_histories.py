@@ -24,6 +24,7 @@ from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import ActionKind, ReversalOutcome
 from escrow.terms import Limits
+from tests.chance import often
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import LAST_WORDS, ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -522,13 +523,16 @@ def stroll(seed: int, steps: int) -> Histories:
     return story
 
 
+HISTORIES = often(100, deep=10_000)
+"""By dice, and as many by Hypothesis."""
+
 STRETCHES = 6
 """Into so many tests the dice and Hypothesis are divided, so that several processes play at once."""
 
 
 @pytest.mark.parametrize("stretch", range(STRETCHES))
 def test_histories_by_dice_agree_with_the_model(stretch: int) -> None:
-    for seed in range(stretch, settings().max_examples, STRETCHES):
+    for seed in range(stretch, HISTORIES, STRETCHES):
         try:
             stroll(seed, steps=60)
         except AssertionError as broken:
@@ -586,7 +590,7 @@ def test_the_end_of_a_limit_finds_whatever_there_may_be(opening: str, late: str,
     found.teardown()
 
 
-_SOME = settings(max_examples=settings().max_examples // STRETCHES, stateful_step_count=settings().stateful_step_count)
+_SOME = settings(max_examples=HISTORIES // STRETCHES, stateful_step_count=settings().stateful_step_count)
 
 
 @pytest.mark.parametrize("stretch", range(STRETCHES))
