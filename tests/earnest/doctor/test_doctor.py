@@ -123,7 +123,7 @@ async def test_an_upgrade_that_was_not_brought_to_its_end_and_tables_of_a_later_
 def test_pythons_that_were_not_tried() -> None:
     assert machine.python((3, 10, 9))[0].grade is Grade.WRONG
     assert machine.python((3, 11, 0))[0].grade is Grade.FINE
-    assert machine.python((3, 13, 9))[0].grade is Grade.FINE
+    assert machine.python((3, 14, 9))[0].grade is Grade.FINE
     assert machine.python((3, 19, 0))[0].grade is Grade.ODD
 
 
