@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Final
 
@@ -16,8 +17,11 @@ IS_ALIVE: Final = {"status": "ok"}
 
 
 async def port(settings: Settings) -> list[Finding]:
-    """Whether a web process answers at its port, or could."""
+    """Whether a web process answers at its port, or could. Nobody is asked at an address that isn't this machine's."""
     place = f"{settings.host}:{settings.port}"
+    refused = _cant_listen(settings)
+    if refused is not None and refused.errno == errno.EADDRNOTAVAIL:
+        return [_taken(place, refused)]
     heard = await _heard(f"{settings.local_url}/healthz")
     if heard == IS_ALIVE:
         return [fine("port", f"a web process answers at {place}")]
@@ -25,15 +29,26 @@ async def port(settings: Settings) -> list[Finding]:
         return [
             wrong("port", f"something at {place} answers that is not Earnest", "stop it, or set PORT to another one")
         ]
+    if refused is not None:
+        return [_taken(place, refused)]
+    return [fine("port", f"{place} is free for a web process; none runs here now")]
+
+
+def _cant_listen(settings: Settings) -> OSError | None:
+    """Why nobody could listen there now; `None` if somebody could."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            remedy = "set PORT to one above 1023 that is free, and EARNEST_HOST to an address of this machine (0.0.0.0 for all)"
-            return [wrong("port", f"a web process can't listen at {place} ({error.strerror})", remedy)]
-    return [fine("port", f"{place} is free for a web process; none runs here now")]
+            return error
+    return None
+
+
+def _taken(place: str, refused: OSError) -> Finding:
+    remedy = "set PORT to one above 1023 that is free, and EARNEST_HOST to an address of this machine (0.0.0.0 for all)"
+    return wrong("port", f"a web process can't listen at {place} ({refused.strerror})", remedy)
 
 
 async def public(settings: Settings) -> list[Finding]:

@@ -84,6 +84,9 @@ def unreachable(error: Exception) -> Finding:
             remedy = "raise max_connections, or give each process fewer connections (?maxsize= in DATABASE_URL)"
         case asyncpg.CannotConnectNowError():
             remedy = "wait until it has started; its log says what it is doing"
+        case TimeoutError():
+            remedy = "see whether a firewall is between, or something else listens there: a server that is away refuses at once"
+            return wrong(SUBJECT, f"says nothing within {ANSWER_SECONDS:g} s", remedy)
         case _:
             remedy = "see whether it runs, whether host and port in DATABASE_URL are right, and whether a firewall is between"
     return wrong(SUBJECT, f"can't be reached ({in_a_line(error)})", remedy)
@@ -170,7 +173,9 @@ async def rights(connection: Connection, *, role: str) -> list[Finding]:
     if not await connection.fetchval("SELECT has_schema_privilege('public', 'USAGE')"):
         return [wrong("rights", f"{role} may not use the schema public", f'GRANT USAGE ON SCHEMA public TO "{role}"')]
     missing = [
-        wrong("rights", f"{role} may not {privilege} {_some(relations)}", _grant(privilege, role))
+        wrong(
+            "rights", f"{role} may not {_VERBS.get(privilege, privilege)} {_some(relations)}", _grant(privilege, role)
+        )
         for privilege, relations in await connection.fetch(MISSING_RIGHTS)
     ]
     missing += [_closed(name, role) for (name,) in await connection.fetch(CLOSED_FUNCTIONS)]
@@ -180,6 +185,10 @@ async def rights(connection: Connection, *, role: str) -> list[Finding]:
 def _closed(function: str, role: str) -> Finding:
     said = f"{role} may not call {function}, by which a restored server is known: no event gets its place in the log"
     return wrong("rights", said, f'GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO "{role}"; as the superuser')
+
+
+_VERBS: Final = {"USAGE": "use"}
+"""Privileges that are no verbs."""
 
 
 def _grant(privilege: str, role: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from api.health import LAG_SECONDS_MAX, OVERDUE_SECONDS_MAX
@@ -33,23 +34,25 @@ async def found_inside(settings: Settings) -> list[Finding]:
 
 async def _tables() -> Finding:
     if pending := await migrate.pending(Part.BEFORE):
-        last = f"{len(pending)} steps are missing, the last of them {pending[-1]}"
+        last = f"{_steps(pending)} missing, the last of them {pending[-1]}"
         return wrong(
             "tables", last, "run `earnest migrate` (any number of them at once is harmless), then start the processes"
         )
     if pending := await migrate.pending(Part.AFTER):
-        said = (
-            f"the end of the upgrade is missing, {len(pending)} steps; the next release's `earnest migrate` asks for it"
-        )
+        said = f"the end of the upgrade is missing: {_steps(pending)} left, which the next release's `earnest migrate` asks for"
         return odd("tables", said, "`earnest migrate --after`, once no process of the release before runs any more")
     if later := await migrate.unknown():
-        said = f"a later release took {len(later)} steps, the last of them {later[-1]}, of which this one knows nothing"
+        said = f"they are a later release's: {_steps(later)} unknown to this one, the last of them {later[-1]}"
         return odd(
             "tables",
             said,
             "start that release's processes in place of this one's, before its `earnest migrate --after`",
         )
     return fine("tables", "as this release has them")
+
+
+def _steps(names: Sequence[str]) -> str:
+    return "1 step is" if len(names) == 1 else f"{len(names)} steps are"
 
 
 async def _secrets() -> list[Finding]:

@@ -26,6 +26,13 @@ NEEDED: Final = {
 }
 """An example of each variable that is required in some case; the key is none that anybody may use."""
 
+PAGE: Final = "; docs/operating.md lists them all"
+
+MAKING: Final = {
+    "EARNEST_SECRET_KEYS": "the one that all processes have; in a new deployment: openssl rand -base64 32 | tr '+/' '-_'"
+}
+"""What to do where it isn't enough to say what is right."""
+
 SANDBOX: Final = {"EARNEST_SANDBOX": "on", "EARNEST_PAYMENT_PROVIDER": "sandbox"}
 """What is read in the place of either if it is wrong: it needs nothing else, and moves no money."""
 
@@ -82,7 +89,7 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, frozenset[str], list[Fin
             except SettingError as error:
                 if error.variable not in bad:
                     found.append(
-                        wrong(SUBJECT, str(error), f"set {error.variable} right; docs/operating.md lists them all")
+                        wrong(SUBJECT, str(error), MAKING.get(error.variable, f"set {error.variable} right{PAGE}"))
                     )
                 _replace(trusted, error.variable)
                 bad.add(error.variable)

@@ -76,7 +76,10 @@ async def test_a_port_that_somebody_else_has(answer: bytes) -> None:
     assert "PORT" in found.remedy
 
 
-async def test_an_address_to_listen_on_that_is_another_machines() -> None:
+async def test_an_address_to_listen_on_that_is_another_machines_is_told_without_asking_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(addresses, "_heard", lambda _: pytest.fail("asked there"))
     found = one(await addresses.port(settings(EARNEST_HOST="192.0.2.1", PORT="8000")), Grade.WRONG)
     assert "can't listen at 192.0.2.1:8000" in found.what
 
