@@ -140,6 +140,26 @@ async def test_who_is_cancelled_takes_the_ring_from_nobody(redis: EmbeddedRedis)
         assert await orders.wait(LONG_SECONDS)
 
 
+@pytest.mark.usefixtures("patient")
+async def test_rings_go_over_one_connection_and_over_a_new_one_if_redis_closed_it(redis: EmbeddedRedis) -> None:
+    with bell.listen(Topic.ORDERS) as orders:
+        await settled(orders)
+        client = Redis.from_url(redis.url)
+        try:
+            before = (await client.info("stats"))["total_connections_received"]
+            for _ in range(5):
+                await bell.ring(Topic.ORDERS, Topic.DEADLINES)
+            assert (await client.info("stats"))["total_connections_received"] == before
+            await orders.wait(LONG_SECONDS)
+            await orders.wait(0)
+            await client.client_kill_filter(_type="normal")
+            await bell.ring(Topic.PENDING, Topic.ORDERS)
+            assert await orders.wait(LONG_SECONDS)
+            assert (await client.info("stats"))["total_connections_received"] == before + 1
+        finally:
+            await client.aclose()
+
+
 async def test_waiting_ends_after_the_polling_interval_without_a_ring() -> None:
     with bell.listen(Topic.PENDING) as wakeups:
         started = time.monotonic()

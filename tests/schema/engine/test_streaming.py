@@ -129,15 +129,14 @@ async def test_nothing_is_made_anew_for_each_answer_of_a_stream() -> None:
             told.append(on_news)
             super().tell(on_news)
 
-    source = Noting()
-    stream, taken = _open(Groups(), source, Executed()), []
-    pouring = asyncio.create_task(stream.pour(lambda json: not taken.append(json)))
+    source, outlet = Noting(), Outlet()
+    pouring = asyncio.create_task(_open(Groups(), source, Executed()).pour(outlet))
     for number in range(3):
         await _turns()
         source.come(number)
     await _turns()
     pouring.cancel()
-    assert len(taken) == 3
+    assert outlet.came == [b"0", b"1", b"2"]
     assert len(told) == 4
     assert len({id(one) for one in told}) == 1
 
