@@ -57,7 +57,7 @@ upgrade: install
 conformance: install $(clients) $(own_client)
 	@$(venv) -m pytest tests/conformance $(ARGS)
 
-# Our own clients alone: built, packed, installed and run. `EARNEST_KILLS=50 make clients ARGS="-s -k killed"` is the long run.
+# Our own clients alone: built, packed, installed and run. `EARNEST_KILLS=500 make clients ARGS="-s -k killed"` is the long run.
 clients: install $(clients) $(own_client)
 	@$(venv) -m pytest tests/conformance/own $(ARGS)
 

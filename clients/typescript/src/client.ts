@@ -32,6 +32,7 @@ export class Earnest extends Transport {
     }
     let patience = new Patience();
     for (;;) {
+      let atLeast = 0;
       try {
         for await (const { events: event } of this.stream(EventsDocument, { after, contractId, types }, signal)) {
           patience = new Patience();
@@ -44,8 +45,9 @@ export class Earnest extends Transport {
       } catch (error) {
         if (!(error instanceof StreamEnded)) throw error;
         throwIfFinal(error);
+        atLeast = error.waitSeconds;
       }
-      await pause(patience.waitSeconds() ?? 0, signal);
+      await pause(patience.waitSeconds(atLeast) ?? 0, signal);
     }
   }
 }

@@ -173,6 +173,7 @@ export class Mirror {
   async #listen(signal: AbortSignal): Promise<void> {
     let patience = new Patience();
     for (;;) {
+      let atLeast = 0;
       try {
         const after = await this.store.cursor();
         if (after !== undefined) {
@@ -185,8 +186,9 @@ export class Mirror {
         signal.throwIfAborted();
         if (!(error instanceof StreamEnded)) throw error;
         await this.#unlessFinal(error, signal);
+        atLeast = error.waitSeconds;
       }
-      await pause(patience.waitSeconds() ?? 0, signal);
+      await pause(patience.waitSeconds(atLeast) ?? 0, signal);
     }
   }
 

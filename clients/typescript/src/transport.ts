@@ -9,6 +9,9 @@ const NOBODY_THERE = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT
 /** A stream on which nothing came for so long is dead: the service says something every 20 seconds. */
 const SILENCE_SECONDS_MAX = 60;
 const OPENING_SECONDS_MAX = 15;
+const BUSY: readonly unknown[] = [4429, 'RATE_LIMITED'];
+/** A stream that was refused or ended because there is too much isn't asked for again before that. */
+const BUSY_SECONDS = 1;
 
 type Told = Record<string, unknown>;
 type ToldError = { message?: string; extensions?: Told & { code?: string } };
@@ -36,6 +39,11 @@ export class StreamEnded extends Error {
     readonly reason: string,
   ) {
     super(`${code}: ${reason}`);
+  }
+
+  /** How long to wait at least before it is opened again. */
+  get waitSeconds(): number {
+    return BUSY.includes(this.code) ? BUSY_SECONDS : 0;
   }
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,8 @@ class StandIn:
         self.asked: Counter[str] = Counter()
         self.keys: set[str] = set()
         self.afters: list[str | None] = []
+        self.opened: list[float] = []
+        """When streams were asked for that go on from a cursor of the log, by the monotonic clock; the first is refused."""
 
     async def answer(self, request: Request) -> Response:
         """Busy the first time, away the second; a mutation without a key is met by nobody."""
@@ -86,13 +89,18 @@ class StandIn:
         return JSONResponse({"data": ANSWERS[name], "extensions": {"colour": "blue"}})
 
     async def stream(self, socket: WebSocket) -> None:
-        """An event and a restart; another one, a message that nobody knows, and the end of the key."""
+        """Busy the first time; an event and a restart; another one, a message that nobody knows, and the end of the key."""
         await socket.accept(subprotocol="graphql-transport-ws")
         await socket.receive_json()
         await socket.send_json({"type": "connection_ack", "payload": {"colour": "blue"}})
         asked = await socket.receive_json()
         if asked["payload"]["variables"]["after"] == VOID:
             await socket.send_json({"type": "error", "id": asked["id"], "payload": [CUT]})
+            await socket.close()
+            return
+        self.opened.append(time.monotonic())
+        if len(self.opened) == 1:
+            await socket.send_json({"type": "error", "id": asked["id"], "payload": BUSY["errors"]})
             await socket.close()
             return
         self.afters.append(asked["payload"]["variables"]["after"])

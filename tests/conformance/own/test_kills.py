@@ -1,6 +1,6 @@
 """The web process is killed again and again while both clients write, follow and mirror; nothing is lost, nothing comes twice.
 
-`EARNEST_KILLS=50 make clients ARGS="-k killed"` kills it fifty times. The clients are killed too, once each.
+Fifty times, or as often as `EARNEST_KILLS=500 make clients ARGS="-s -k killed"` says. The clients are killed too, once each.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.docs.product import ROOT
 from tests.earnest.running import free_port
 from tests.patience import PATIENCE_SECONDS
 
-KILLS = int(os.environ.get("EARNEST_KILLS", "5"))
+KILLS = int(os.environ.get("EARNEST_KILLS", "50"))
 MOTHER = Path(__file__).with_name("mother.py")
-HEARD_BETWEEN = 6
+HEARD_BETWEEN = 4
 """Events that each client hears between two kills."""
 
 

@@ -36,3 +36,4 @@ def test_what_is_unknown_or_away_is_survived(client: str, request: pytest.Fixtur
         }
         assert len(server.keys) == 1
         assert server.afters == ["cur_0000000000001", "cur_0000000000002"]
+        assert server.opened[1] - server.opened[0] > 0.9, "who has too much isn't asked again at once"

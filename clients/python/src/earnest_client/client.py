@@ -43,6 +43,7 @@ class Earnest(Operations):
             await place.write(after)
         patience = Patience(FOR_EVER)
         while True:
+            at_least = 0.0
             try:
                 async with closing(self.events(after=after, contract_id=contract_id, types=types)) as events:
                     async for event in events:
@@ -53,7 +54,8 @@ class Earnest(Operations):
                             await place.write(after)
             except StreamEnded as ended:
                 raise_if_final(ended)
-            await asyncio.sleep(patience.wait_seconds() or 0.0)
+                at_least = ended.wait_seconds
+            await asyncio.sleep(patience.wait_seconds(at_least) or 0.0)
 
 
 def raise_if_final(ended: StreamEnded) -> None:

@@ -150,6 +150,7 @@ class Mirror:
         """Ring for whatever comes after the store's cursor, so that nothing is missed between reading and listening."""
         patience = Patience(FOR_EVER)
         while True:
+            at_least = 0.0
             try:
                 cursor = await self._store.cursor()
                 if cursor is not None:
@@ -158,9 +159,10 @@ class Mirror:
                             patience = Patience(FOR_EVER)
                             self._rung.set()
             except StreamEnded as ended:
+                at_least = ended.wait_seconds
                 try:
                     raise_if_final(ended)
                 except EarnestError:
                     self._rung.set()  # the feed says the same, and is heard
                     await asyncio.sleep(READ_SECONDS)
-            await asyncio.sleep(patience.wait_seconds() or 0.0)
+            await asyncio.sleep(patience.wait_seconds(at_least) or 0.0)

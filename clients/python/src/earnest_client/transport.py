@@ -23,6 +23,9 @@ PROTOCOL: Final = Subprotocol("graphql-transport-ws")
 SILENCE_SECONDS_MAX: Final = 60.0
 """A stream on which nothing came for so long is dead: the service says something every 20 seconds."""
 OPENING_SECONDS_MAX: Final = 15.0
+BUSY: Final = frozenset({4429, "RATE_LIMITED"})
+BUSY_SECONDS: Final = 1.0
+"""A stream that was refused or ended because there is too much isn't asked for again before that."""
 
 
 @asynccontextmanager
@@ -42,6 +45,8 @@ class StreamEnded(Exception):
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+        self.wait_seconds = BUSY_SECONDS if code in BUSY else 0.0
+        """How long to wait at least before it is opened again."""
 
 
 class Transport:
