@@ -88,7 +88,7 @@ $(clients): tests/conformance/package-lock.json tests/conformance/requirements.l
 	@touch $(clients)
 
 # The pages in a real browser, which has to be there: Debian's chromium, or the one that EARNEST_CHROMIUM names.
-# It kills the web process fifty times under pages that follow what happens; `EARNEST_KILLS=5` says how often otherwise.
+# `EARNEST_KILLS=50 make browser ARGS="-s -k killed"` kills the web process as often under pages that follow what happens.
 browser: install explorer $(watched)
 	@$(venv) -m pytest tests/browser $(ARGS)
 

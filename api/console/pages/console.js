@@ -23,7 +23,7 @@ const PAGES = {
   deliveries: { tag: "earnest-page-deliveries", one: "earnest-page-deliveries", listens: false, isFor: (viewer) => viewer.scopes.includes("WEBHOOKS_MANAGE") },
   access: { tag: "earnest-page-access", listens: false, isFor: () => true },
   calendar: { tag: "earnest-page-calendar", listens: false, isFor: () => true },
-  operator: { tag: "earnest-page-operator", listens: true, isFor: (viewer) => viewer.scopes.some((/** @type {string} */ one) => ["OPERATOR", "DISPUTES_DECIDE"].includes(one)) },
+  operator: { tag: "earnest-page-operator", listens: true, isFor: ({ scopes, account }) => scopes.includes("OPERATOR") || (scopes.includes("DISPUTES_DECIDE") && (account.isMediator || account.isOperator)) },
   propose: { tag: "earnest-page-propose", listens: false, isFor: () => false },
 };
 
