@@ -36,14 +36,16 @@ from escrow.store import whereabouts
 from tests.engines import Cleaner, TestServer
 from tests.factories import SECRET_KEY
 from tests.scheduling import LongFirst, is_long, share, shuffled
+from webhooks.request import connector
 
 # Hundreds of processes are started that import what this one did: they read its bytecode, even where a machine's image forbids
 # to write any, and none of them compiles five hundred files again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# Each client of httpx reads the certificates of all authorities, 20 ms of a core; hundreds are made, and none needs one.
-httpx_transports.create_ssl_context = cache(httpx_transports.create_ssl_context)
+# Each client of httpx, and each sender, reads the certificates of all authorities, 20 ms of a core; hundreds are made.
+httpx_transports.create_ssl_context = cache(httpx_transports.create_ssl_context)  # type: ignore[attr-defined]
+connector.tls = cache(connector.tls)
 
 # No deadline for one example: a busy machine is no fault of the code.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)

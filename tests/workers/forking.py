@@ -27,7 +27,7 @@ PROGRAMS: Final = (
 )
 
 _forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(list(PROGRAMS))
+_forking.set_forkserver_preload([*PROGRAMS, "tests.workers.frozen"])
 
 
 def begin() -> None:

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.chance import often
 from webhooks.delivery.concurrency import Concurrency, Limits, Slot, Span
 
 LIMITS = Limits(requests=6, endpoint_requests=2, endpoint_requests_max=4, half_open_requests=2, slow_seconds=2.0, run=3)
@@ -319,4 +320,4 @@ class AnyCourse(RuleBasedStateMachine):
 
 
 TestAnyCourse = AnyCourse.TestCase
-TestAnyCourse.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+TestAnyCourse.settings = settings(max_examples=often(100, deep=5_000), stateful_step_count=60, deadline=None)
