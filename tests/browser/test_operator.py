@@ -42,8 +42,9 @@ def test_the_page_is_offered_to_those_who_can_decide_something_there(served: Ser
 def _as_if_the_session_could_decide(route: Route) -> None:
     """Links that the command line makes have each scope that some account could use."""
     if operation(route.request) != "Viewer":
-        return route.continue_()
+        route.continue_()
+        return
     answer = route.fetch()
     told = answer.json()
     told["data"]["viewer"]["scopes"].append("DISPUTES_DECIDE")
-    return route.fulfill(response=answer, json=told)
+    route.fulfill(response=answer, json=told)
