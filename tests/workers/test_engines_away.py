@@ -97,7 +97,7 @@ async def put_event(connection: asyncpg.Connection, number: int) -> None:
             digest,
             None if number == 1 else f"{number - 1:064}",
         )
-        await connection.execute("INSERT INTO log_pending (event_id) VALUES ($1)", event_id)
+        await connection.execute("INSERT INTO log_pending (stream_id, event_id) VALUES ('ctr_1', $1)", event_id)
 
 
 async def positioned(url: str, count: int) -> None:
