@@ -16,6 +16,7 @@ HOME = Path(__file__).parents[3] / "api" / "console"
 LANGUAGES = ("en", "de", "ar")
 
 _CONSTANT = re.compile(r'^(?:export )?const (\w+) = (?:gql)?[`"]([^`"]*)[`"];', re.MULTILINE)
+_EXPORTED = re.compile(r'^export const (\w+) = [`"]([^`"]*)[`"];', re.MULTILINE)
 _DOCUMENT = re.compile(r"gql`([^`]*)`")
 _PLACE = re.compile(r"\$\{(\w+)\}")
 _TEXT = re.compile(r'^  "?([\w.]+)"?: "(.*)",$', re.MULTILINE)
@@ -39,9 +40,10 @@ def named(path: Path) -> str:
 
 def documents() -> Iterator[tuple[str, str]]:
     """Every document that is marked by `gql`, with the module that it stands in; pieces are put in."""
+    exported = {name: piece for path in modules() for name, piece in _EXPORTED.findall(text_of(path))}
     for path in modules():
         text = text_of(path)
-        pieces = dict(_CONSTANT.findall(text))
+        pieces = exported | dict(_CONSTANT.findall(text))
         for document in _DOCUMENT.findall(text):
             if "${mutation}" not in document:
                 yield named(path), _whole(document, pieces)
