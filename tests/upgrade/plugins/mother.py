@@ -25,11 +25,11 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     asking = os.fdopen(sys.stdin.fileno(), "rb", buffering=0)  # nothing is read before it is looked for
     while True:
-        ready, _, _ = select.select([asking, woken], [], [])
+        ready, _, _ = select.select([asking.fileno(), woken], [], [])
         if woken in ready:
             os.read(woken, 512)
             _reap(alive)
-        if asking in ready:
+        if asking.fileno() in ready:
             if not (asked := asking.readline()):
                 break
             if not (pid := os.fork()):
