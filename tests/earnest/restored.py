@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+
+from tortoise.context import TortoiseContext
 
 from escrow import database
 from escrow.accounts.commands import ConnectPayee
@@ -84,6 +87,19 @@ class Machine:
     def _ended(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *words]
         return subprocess.run(command, cwd=self.root, env=self.environ, capture_output=True, text=True, check=False)
+
+
+@asynccontextmanager
+async def connected_to(url: str) -> AsyncIterator[None]:
+    """Tortoise on this database for these tasks, whatever this process is connected to for other tests."""
+    context = TortoiseContext()
+    with context:
+        await context.init(config=database.configuration(url))
+        try:
+            yield
+        finally:
+            await database._last_work()
+            await context.close_connections()
 
 
 def documented(beginning: str, *, moment: datetime | None = None) -> list[str]:

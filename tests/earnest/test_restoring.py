@@ -57,11 +57,8 @@ async def receiving() -> AsyncIterator[tuple[str, list[str]]]:
 @asynccontextmanager
 async def connected(machine: Machine) -> AsyncIterator[None]:
     """Tortoise on the deployment's database, as the operator's command line has it."""
-    await database.connect(machine.database_url())
-    try:
+    async with restored.connected_to(machine.database_url()):
         yield
-    finally:
-        await database.disconnect()
 
 
 async def caught_up(caller: Caller, mirror: Mirror) -> None:

@@ -13,14 +13,14 @@ import pytest
 
 from earnest.engines import Engines
 from earnest.engines.postgres import EmbeddedPostgres
-from escrow import cuts, database, log, terms
+from escrow import cuts, log, terms
 from escrow.audit import audit
 from escrow.cuts import LogWasCut
 from escrow.migrate import migrate
 from escrow.payments import reconciliation
 from escrow.payments.stripe.adapter import Stripe
 from escrow.queries import feed
-from tests.earnest.restored import until, write_contracts
+from tests.earnest.restored import connected_to, until, write_contracts
 from tests.earnest.standing_by import asked, follows, standby_of
 from tests.escrow.payments.losing import funded, onboard, work
 from tests.escrow.payments.stage import Deal, order
@@ -56,8 +56,7 @@ async def test_a_standby_that_lacked_the_newest_loses_and_doubles_nothing_of_the
 
 
 async def _play(first: Engines, second: EmbeddedPostgres, stripe: Stripe, stand_in: Playing) -> None:
-    await database.connect(first.database_url)
-    try:
+    async with connected_to(first.database_url):
         deployment = await Deployment._made(0, 0)
         deal = Deal(await deployment.activate("100.00"), deployment)
         payee = await onboard(deal, stripe, stand_in)
@@ -76,12 +75,9 @@ async def _play(first: Engines, second: EmbeddedPostgres, stripe: Stripe, stand_
         _kill(first)
         with suppress(Exception):  # whatever the first one's end makes of it
             await load
-    finally:
-        await database.disconnect()
 
     assert await asked(second.url, "SELECT pg_promote()")
-    await database.connect(second.url)
-    try:
+    async with connected_to(second.url):
         stop = asyncio.Event()
         load = asyncio.create_task(write_contracts(deployment, stop))
         order_id = await deal.request_payout()
@@ -103,8 +99,6 @@ async def _play(first: Engines, second: EmbeddedPostgres, stripe: Stripe, stand_
         assert [one async for one in audit_deliveries()] == []
         assert (await reconciliation.reconcile(stripe, settling=-stripe.ahead * 2)).found == []
         assert stand_in.violations == []
-    finally:
-        await database.disconnect()
 
 
 async def _no_longer_follows(second: EmbeddedPostgres) -> None:
