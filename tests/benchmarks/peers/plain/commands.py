@@ -128,8 +128,10 @@ class Step:
             previous_hash=contract.last_hash,
         )
         for name in words:
-            await models.Text.create(event_id=event_id, field=name, salt=salts[name], body=bodies[name])
-        await models.PendingEvent.create(event_id=event_id)
+            await models.Text.create(
+                event_id=event_id, field=name, salt=salts[name], body=bodies[name], stream_id=contract.id
+            )
+        await models.PendingEvent.create(event_id=event_id, stream_id=contract.id)
         contract.version, contract.last_hash = event.sequence, event.hash
         contract.last_event_at = contract.updated_at = self.now
         await contract.save()
