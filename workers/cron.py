@@ -6,19 +6,23 @@ returns. Jobs are JSON in Redis, not pickle: whoever writes to Redis must not be
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
+from functools import wraps
 from typing import Any, Final
 
 import orjson
 from arq import cron
 from arq.connections import ArqRedis
+from arq.typing import WorkerCoroutine
 from arq.worker import Worker
 from redis.asyncio import ConnectionPool
 
-from escrow import idempotency, process_log
+from escrow import database, idempotency, process_log
 from escrow.payments import orders, reconciliation
 from escrow.payments.provider import Provider
 from webhooks.delivery import retention
@@ -34,24 +38,56 @@ TOLD_MAX: Final = 20
 RECONCILING_SECONDS_MAX: Final = 3600
 """The same for reading the provider's books."""
 
+AGAIN_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 240.0
+"""For so long a sweep that finds PostgreSQL away tries again, less than arq lets a job run; then the next one does it."""
+
 _log = logging.getLogger(__name__)
 
 
+def patient(sweep: WorkerCoroutine) -> WorkerCoroutine:
+    """The same, which waits while PostgreSQL is away, and says so in one line: an hourly sweep may fall into its restart."""
+
+    @wraps(sweep)
+    async def tried(ctx: dict[Any, Any], *given: Any, **named: Any) -> int:
+        until = time.monotonic() + PATIENCE_SECONDS
+        is_said = False
+        while True:
+            try:
+                done: int = await sweep(ctx, *given, **named)
+            except database.AWAY as error:
+                if time.monotonic() > until:
+                    _log.warning("sweep left out", extra={"error": error})
+                    return 0
+                if not is_said:
+                    _log.warning("sweep put off", extra={"error": error, "pause": AGAIN_SECONDS})
+                is_said = True
+            else:
+                return done
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    return tried
+
+
+@patient
 async def forget_idempotency_keys(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: the keys of commands without a contract, older than they are kept. Answers how many they were."""
     return await idempotency.forget_expired()
 
 
+@patient
 async def reconcile_orders(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every hour: the orders that the provider has not settled are looked up, whatever was put off. Answers how many."""
     return await orders.reconcile()
 
 
+@patient
 async def reconcile_deposits(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: the deposits whose money is held, too, in case a reversal went unheard. Answers how many."""
     return await orders.reconcile(held=True)
 
 
+@patient
 async def reconcile_books(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: the provider's books are compared with the ledger, and their fees booked. Answers how much differs.
 
@@ -67,6 +103,7 @@ async def reconcile_books(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     return differences
 
 
+@patient
 async def forget_deliveries(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: finished deliveries that are older than they are kept. Answers how many they were."""
     return await retention.prune()

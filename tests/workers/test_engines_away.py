@@ -162,3 +162,37 @@ async def test_a_worker_logs_one_line_an_entry_and_no_url(
         lines = process.log.splitlines()
         assert all(line.startswith("timestamp=") and " trace_id=" in line for line in lines), process.log
         assert "://" not in process.log
+
+
+async def test_a_sweep_that_finds_postgresql_away_says_so_in_one_line_and_waits_for_it(tmp_path: Path) -> None:
+    async with Engines(tmp_path / "engines") as engines:
+        postgres = engines._postgres
+        assert postgres is not None
+        await migrate(engines.database_url)
+        async with (
+            worker(engines.database_url, engines.redis_url, tmp_path / "worker.log") as process,
+            cron.connection(engines.redis_url) as redis,
+        ):
+            await process.says("worker works")
+            connection = await asyncpg.connect(engines.database_url)
+            await connection.execute(
+                "INSERT INTO accounts (id, name, type, version, last_hash, last_event_at, created_at) "
+                "VALUES ('acc_1', 'Somebody', 'COMPANY', 1, '', now(), now())"
+            )
+            await connection.execute(
+                "INSERT INTO idempotency_keys (account_id, key, input_sha256, result, created_at) "
+                "VALUES ('acc_1', 'old', sha256('x'), '{}', now() - interval '31 days')"
+            )
+            await connection.close()
+            await postgres.stop()
+            await redis.enqueue_job("cron:forget_idempotency_keys")
+            await process.says("sweep put off")
+            await postgres.start()
+            connection = await asyncpg.connect(engines.database_url)
+
+            async def swept() -> bool:
+                return bool(await connection.fetchval("SELECT count(*) FROM idempotency_keys") == 0)
+
+            await until(swept)
+            await connection.close()
+            assert "Traceback" not in process.log, process.log

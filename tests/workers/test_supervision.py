@@ -115,6 +115,29 @@ async def test_the_sweep_forgets_only_old_keys_of_commands_without_a_contract() 
     assert [row["key"] for row in rows] == ["fresh", "of a contract"]
 
 
+async def test_a_sweep_waits_for_postgresql_for_minutes_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cron, "AGAIN_SECONDS", 0.0)
+    tries = 0
+
+    @cron.patient
+    async def sweep(ctx: dict[str, object], *_: object, **__: object) -> int:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise ConnectionRefusedError
+        return tries
+
+    assert await sweep({}) == 4
+    assert [record.message for record in caplog.records] == ["sweep put off"]
+    caplog.clear()
+    monkeypatch.setattr(cron, "PATIENCE_SECONDS", -1.0)
+    tries = 0
+    assert await sweep({}) == 0
+    assert [record.message for record in caplog.records] == ["sweep left out"]
+
+
 @pytest.mark.usefixtures("database")
 async def test_the_night_tells_each_new_difference_once_as_far_as_they_are_few_and_all_in_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
