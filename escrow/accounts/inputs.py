@@ -86,9 +86,9 @@ def contract_ids(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(values))
 
 
-def _too_many(what: str, values: Sequence[str], most: int, *, field: str) -> InvalidInput:
+def _too_many(what: str, values: Sequence[str], most: int, *, field: str, hint: str = "") -> InvalidInput:
     return InvalidInput(
-        f"At most {most} {what}, not {len(values)}.",
+        f"At most {most} {what}, not {len(values)}{hint}.",
         field=field,
         details={"most": most, "given": len(values)},
         cause=Cause.TOO_MANY,
@@ -193,8 +193,8 @@ _FAMILY_END: Final = ".*"
 
 
 def url(address: Address) -> str:
-    """The address, if whoever sends finds nothing wrong with it."""
-    if address.fault is not None:
+    """The address, if it isn't too long, and whoever sends finds nothing wrong with it."""
+    if address.fault is not None and len(address.url) <= URL_MAX:
         raise InvalidInput(address.fault, field="url", cause=address.cause)
     return inputs.text(address.url, field="url", characters_max=URL_MAX)
 
@@ -216,11 +216,8 @@ def event_types(values: Sequence[str] | None) -> tuple[str, ...]:
             "Name at least one event type, or leave it out for all of them.", field="eventTypes", cause=Cause.TOO_FEW
         )
     if len(values) > EVENT_TYPES_MAX:
-        raise InvalidInput(
-            f"At most {EVENT_TYPES_MAX} entries, not {len(values)}; a family such as milestone.* takes less.",
-            field="eventTypes",
-            details={"most": EVENT_TYPES_MAX, "given": len(values)},
-            cause=Cause.TOO_MANY,
+        raise _too_many(
+            "entries", values, EVENT_TYPES_MAX, field="eventTypes", hint="; a family such as milestone.* takes less"
         )
     known = known_patterns()
     for index, value in enumerate(values):

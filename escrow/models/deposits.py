@@ -13,7 +13,7 @@ class Deposit(Model):
 
     id = fields.CharField(64, primary_key=True)
     contract_id = fields.CharField(64)
-    order_id = fields.CharField(64, unique=True)
+    order_id = fields.CharField(64)
     revision = fields.IntField()
     state = fields.TextField()
     parts: Any = fields.JSONField()
@@ -36,6 +36,7 @@ class Deposit(Model):
 
     class Meta(Facts):
         table = "deposits"
+        unique_together = (("contract_id", "order_id"),)
         fixed = (
             "order_id",
             "revision",

@@ -8,11 +8,12 @@ class PendingEvent(Model):
     """A committed event that waits for its position."""
 
     serial = fields.BigIntField(primary_key=True)
-    event_id = fields.CharField(64, unique=True)
+    event_id = fields.CharField(64)
     stream_id = fields.TextField()
 
     class Meta:
         table = "log_pending"
+        unique_together = (("stream_id", "event_id"),)
 
 
 class LogCut(Model):

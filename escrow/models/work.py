@@ -25,4 +25,4 @@ class Submission(Model):
         table = "submissions"
         is_added_only = True
         words = ("message", "links", "attachments")
-        unique_together = (("milestone_id", "number"),)
+        unique_together = (("contract_id", "milestone_id", "number"),)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import at_work, handed_in
@@ -40,10 +40,6 @@ CHANGED: Final = """(list) => {
 }"""
 
 
-def _is_answer_to(response: Response, name: str) -> bool:
-    return operation(response.request) == name
-
-
 def _counting(page: Page) -> Counter[str]:
     """How often each operation is asked from now on."""
     asked: Counter[str] = Counter()
@@ -64,8 +60,7 @@ def test_an_event_has_each_question_asked_once_and_nothing_drawn_that_is_as_it_w
     asked = _counting(page)
     page.evaluate(COUNTED)
     for number in range(NOTES):
-        with page.expect_response(lambda response: _is_answer_to(response, "Money")):
-            deal.note(f"Note {number}.")
+        _is_quiet(page, deal.note, f"Note {number}.")
         freelancer.reads(f"Note {number}.")
     assert max(asked[name] for name in WHOLE) <= NOTES + 1, f"one may be for what happened before: {asked}"
     drawn = page.evaluate("window.drawn")
@@ -93,10 +88,10 @@ def test_what_an_event_is_about_is_shown_before_everything_is_asked_again(
     whole_plan.let_go()
 
 
-def _is_quiet(page: Page, note: Callable[[str], None]) -> None:
+def _is_quiet(page: Page, note: Callable[[str], None], message: str = "Here we go.") -> None:
     """Wait until what the page was opened with has been answered: it is asked again after an event that comes later."""
-    with page.expect_response(lambda response: _is_answer_to(response, "Money")):
-        note("Here we go.")
+    with page.expect_response(lambda response: operation(response.request) == "Money"):
+        note(message)
 
 
 WAITS: Final = """() => {

@@ -7,36 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
-from signal import SIGKILL, Signals
 from typing import Final
+
+from tests.workers.forking import Signalled
 
 PROGRAM: Final = Path(__file__).parent / "plugins" / "mother.py"
 
 
-class Child:
+class Child(Signalled):
     """A process that the mother became."""
 
     def __init__(self, pid: int) -> None:
-        self.pid = pid
+        self._pid = pid
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    @property
+    def pid(self) -> int:
+        return self._pid
 
     @property
     def returncode(self) -> int | None:
         """Its exit code, or the signal that ended it as a negative number; `None` while it lives."""
         return self.ended.result() if self.ended.done() else None
-
-    def send_signal(self, number: Signals) -> None:
-        with suppress(ProcessLookupError):  # it has just ended
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self.send_signal(SIGKILL)
 
     async def wait(self) -> int:
         """Wait until it has ended; its exit code."""

@@ -10,6 +10,7 @@ import importlib
 import multiprocessing
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import forkserver
@@ -35,7 +36,22 @@ def begin() -> None:
     forkserver.ensure_running()
 
 
-class Forked:
+class Signalled(ABC):
+    """A process that signals reach for as long as it lives."""
+
+    @property
+    @abstractmethod
+    def pid(self) -> int: ...
+
+    def send_signal(self, number: Signals) -> None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(SIGKILL)
+
+
+class Forked(Signalled):
     """A process that runs one of `PROGRAMS` with one argument; what it says is added to a file, or to two."""
 
     def __init__(
@@ -56,13 +72,6 @@ class Forked:
     def returncode(self) -> int | None:
         """Its exit code, or the signal that ended it as a negative number; `None` while it lives."""
         return self._process.exitcode
-
-    def send_signal(self, number: Signals) -> None:
-        with suppress(ProcessLookupError):  # it has just ended
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self.send_signal(SIGKILL)
 
     async def wait(self) -> int:
         """Wait until it has ended; its exit code."""

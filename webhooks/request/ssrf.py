@@ -179,7 +179,7 @@ def _called(origin: URL, given: str) -> URL:
 
 def _parsed(url: str) -> URL:
     if len(url) > URL_LENGTH_MAX:
-        raise UrlRefused(f"The URL has {len(url)} characters; at most {URL_LENGTH_MAX} are allowed.", Cause.NO_URL)
+        raise UrlRefused(f"The URL has {len(url)} characters; at most {URL_LENGTH_MAX} are allowed.", Cause.TOO_LONG)
     if any(char.isspace() or char == "\\" or not (char.isprintable() or char in _JOINERS) for char in url):
         raise UrlRefused(
             "The URL has a space, a backslash or a character that can't be printed in it; encode or remove it.",

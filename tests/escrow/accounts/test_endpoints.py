@@ -23,6 +23,7 @@ from escrow.accounts.state.endpoints import (
     EndpointState,
 )
 from escrow.agreement.events import Event, Recorded
+from escrow.causes import Cause
 from escrow.errors import DomainError, ErrorCode
 from tests.escrow.accounts.people import (
     AROUND,
@@ -134,6 +135,12 @@ def test_every_type_of_the_log_can_be_asked_for_alone_and_as_a_family() -> None:
 def test_an_endpoint_with_a_value_that_no_state_accepts_is_refused(changes: dict[str, Any], field: str) -> None:
     refusal = refused(replace(CREATE, **changes))
     assert (refusal.code, refusal.field) == (ErrorCode.INVALID_INPUT, field)
+
+
+def test_an_address_that_is_too_long_is_told_so_whatever_else_is_wrong_with_it() -> None:
+    url = "nowhere/" + "a" * URL_MAX
+    refusal = refused(replace(CREATE, address=commands.Address(url, fault="It isn't so.", cause=Cause.NO_URL)))
+    assert (refusal.cause, refusal.details) == (Cause.TOO_LONG, {"most": URL_MAX, "given": len(url)})
 
 
 def test_an_unknown_version_is_refused_naming_those_that_there_are() -> None:
