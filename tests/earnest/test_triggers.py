@@ -29,10 +29,10 @@ AT_ONCE = 8
 
 @pytest.fixture
 async def people(database: str, redis_url: str, tmp_path: Path) -> AsyncIterator[People]:
-    """The demo's people on a deployment with a worker."""
+    """The demo's people on a deployment with a worker, whose slow payments are as slow as an operator's."""
     async with (
         web(database, redis_url, tmp_path / "web.log") as url,
-        worker(database, redis_url, tmp_path / "worker.log"),
+        worker(database, redis_url, tmp_path / "worker.log", provider={}),
     ):
         found = await make_people(url, await operator_key())
         operator = Api(url, found.operator.key)

@@ -158,17 +158,18 @@ async def test_streams_that_were_told_more_end_with_the_next_event(
     ended: list[Ending] = []
     monkeypatch.setattr(Keys, "end_all", lambda _, ending: ended.append(ending))
     there = await Deployment.make()
-    await there.propose("10.00")
-    kept = await _log_all()
     hub = Hub(poll_seconds=0.02, look_seconds=1e9)
     async with hub.connected(replace(there.client, key_id=None), lambda _: None):
+        await there.propose("10.00")
+        kept = await _log_all()
+        await until(lambda: hub.position == kept)  # it has looked for a cut by then, and does so no more by itself
         hub.position = kept + LOST  # the database was another one then
         await _cut()
         assert ended == []
         await there.propose("20.00")
         last = await _log_all()
-        await until(lambda: ended == [Ending.CUT])
-        assert hub.position == last
+        await until(lambda: hub.position == last)
+        assert ended == [Ending.CUT]
 
 
 def test_all_streams_end_at_once() -> None:

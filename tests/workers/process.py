@@ -74,7 +74,7 @@ async def worker(
     """A worker, started and not waited for; killed at the end if it still lives.
 
     Its host's clock may be wrong; what `delivering` says is for `tests.workers.delivering`. `provider` has the variables of
-    another one than the sandbox, whose worker is as an operator starts it.
+    one that isn't sped up for tests, whose worker is as an operator starts it: none are the sandbox at its usual pace.
     """
     environ = {**worker_environment(database_url, redis_url), **(provider or {})}
     program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
