@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import struct
 import time
 from collections.abc import Sequence
@@ -102,7 +103,7 @@ class Wire(asyncio.Protocol):
         self._receiver: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._unread = _NOTHING
-        self._idle_until = 0.0
+        self._idle_until = -math.inf
         self._fragments: list[bytes] = []
         self._is_text = False
         self._is_held = False
