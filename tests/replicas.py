@@ -93,10 +93,9 @@ class Standby:
         connection = await asyncpg.connect(self.url("postgres://postgres:@/postgres"))
         primary = await connection.fetchval("SHOW primary_conninfo")
         try:
+            await _until_receiving(connection, True)  # the end of a receiver that only begins couldn't be seen
             await _set_primary(connection, "")
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while await connection.fetchval("SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)"):  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+            await _until_receiving(connection, False)
             yield
         finally:
             await _set_primary(connection, primary)
@@ -138,6 +137,12 @@ async def _set_primary(standby: asyncpg.Connection[asyncpg.Record], address: str
     quoted = address.replace("'", "''")
     await standby.execute(f"ALTER SYSTEM SET primary_conninfo = '{quoted}'")
     await standby.execute("SELECT pg_reload_conf()")
+
+
+async def _until_receiving(standby: asyncpg.Connection[asyncpg.Record], is_so: bool) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await standby.fetchval("SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)") is not is_so:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

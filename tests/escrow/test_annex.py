@@ -14,6 +14,7 @@ import pytest_asyncio
 from escrow import annex, database
 from escrow.annex import Annex, Crowded, at_home
 from escrow.aside import aside
+from tests.patience import PATIENCE_SECONDS
 
 said: ContextVar[str] = ContextVar("said", default="")
 
@@ -45,7 +46,7 @@ class Gate:
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not is_so():  # noqa: ASYNC110 - it comes about in another event loop
             await asyncio.sleep(0.001)
 

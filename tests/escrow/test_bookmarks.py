@@ -55,6 +55,7 @@ async def test_what_is_done_is_done_though_postgresql_has_no_room_to_say_how_far
     async def full(*_: object) -> None:
         raise FULL
 
+    monkeypatch.setattr(bookmarks, "MUTE_SECONDS", PATIENCE_SECONDS)  # nothing is marked again while the test lasts
     with monkeypatch.context() as patched:
         patched.setattr(database, "fetch_value", full)
         await bookmarks.wrote(["acc_1"])

@@ -16,6 +16,7 @@ from tortoise.context import TortoiseContext
 
 from escrow import database
 from escrow.models import Deployment
+from tests.patience import PATIENCE_SECONDS
 from tests.workers.process import until
 
 POOL_SIZE = 4
@@ -75,7 +76,7 @@ async def test_no_connection_leaks_whenever_tasks_are_cancelled(small_pool: str)
         cancelled += sum(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
         assert {type(outcome) for outcome in outcomes} <= {type(None), asyncio.CancelledError}
     assert await in_use() == 0
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(*(_in_transaction(f"after {n}") for n in range(POOL_SIZE * 2)))
     halves = await notes()
     assert {name for name in halves if not name.endswith(" too") and f"{name} too" not in halves} == set()
@@ -278,10 +279,12 @@ async def test_work_that_must_end_ends_although_the_caller_is_gone(small_pool: s
     assert await notes() == {"done"}
 
 
-PROCESS = """
+PROCESS = f"""
 import asyncio, sys
 from escrow import database
 from escrow.models import Deployment
+
+database.LAST_WORK_SECONDS = {PATIENCE_SECONDS}
 
 async def work():
     await asyncio.sleep(0.05)

@@ -21,10 +21,12 @@ from escrow.store import read
 from escrow.store import write as store_write
 from escrow.store.stream import CONTRACTS
 from tests.factories import Deal, Deployment, draft, usd
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
 
 ROUNDS = range(6)
+GONE_AT_LEAST = 50
 
 
 async def both(*commands: Coroutine[Any, Any, ContractOutcome]) -> list[ContractOutcome | DomainError]:
@@ -212,9 +214,10 @@ async def test_cancelled_requests_leave_nothing_half_done_and_no_connection_behi
     there = await Deployment.make()
     deals = [await there.activate("1.00", "2.00", "3.00") for _ in range(4)]
     chance = random.Random(5)
-    gone = 0
-    for number in range(160):
-        deal = deals[number % 4]
+    round_ = gone = 0
+    while round_ < 160 or gone < GONE_AT_LEAST:  # a quick machine is done with most of them before they are cancelled
+        round_ += 1
+        deal = deals[round_ % 4]
         move = c.MoveMilestone(milestone_id=deal.milestone(chance.randint(1, 3)), position=chance.randint(1, 3))
         tasks = [asyncio.create_task(run(move, by=there.client)) for _ in range(2)]
         await asyncio.sleep(chance.random() * 0.006)
@@ -222,7 +225,6 @@ async def test_cancelled_requests_leave_nothing_half_done_and_no_connection_behi
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         gone += sum(isinstance(one, asyncio.CancelledError) for one in outcomes)
-    assert gone > 50
     if database._kept:  # what began to be written is written to its end
         await asyncio.wait(database._kept)
     await assert_sound()
@@ -254,7 +256,7 @@ async def test_a_write_that_began_is_finished_and_rung_although_the_caller_is_go
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await rung.wait()
     assert await deal.states() == ["RELEASED"]
     await assert_sound()

@@ -10,6 +10,7 @@ import pytest
 from escrow.settings import PaymentProvider, SettingError, Settings
 from escrow.stripe_access import PayoutsBy
 from tests.escrow.test_settings import KEY
+from tests.patience import PATIENCE_SECONDS
 
 MINIMAL = {
     "DATABASE_URL": "postgres://user:hunter2@db:5432/earnest",
@@ -97,4 +98,4 @@ def test_who_has_another_provider_reads_nothing_of_stripe_and_does_not_import_it
     other = MINIMAL | {"EARNEST_PAYMENT_PROVIDER": "sandbox", "EARNEST_SANDBOX": "on", "EARNEST_STRIPE_KEY": "nonsense"}
     assert Settings.from_environment(other).stripe is None
     code = "import sys, earnest.cli, workers.main, api.app, escrow.payments; sys.exit('stripe' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=PATIENCE_SECONDS).returncode == 0

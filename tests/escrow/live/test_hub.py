@@ -22,7 +22,8 @@ from escrow.live.reader import Reader
 from escrow.traces import PROCESS
 from tests.api.live.serving import until
 from tests.factories import Deal, Deployment
-from tests.written import written
+from tests.patience import PATIENCE_SECONDS
+from tests.written import Written, written
 
 
 @asynccontextmanager
@@ -108,13 +109,14 @@ async def test_of_many_events_for_many_readers_the_hub_tells_some_at_a_time(
 async def test_the_window_forgets_after_seconds_since_words_may_be_erased(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "WINDOW_SECONDS", 0.1)
+    monkeypatch.setattr(hubs, "WINDOW_SECONDS", PATIENCE_SECONDS)
     there, deal = await _deal()
     hub = Hub(poll_seconds=0.02)
     async with _connected(hub, there.client):
         await deal.accept()
         await _log_all()
         await until(lambda: len(hub._window) == 1)
+        monkeypatch.setattr(hubs, "WINDOW_SECONDS", 0.1)  # not before it was seen there
         await until(lambda: not hub._window)
         assert hub._window_bytes == 0
 
@@ -171,10 +173,14 @@ async def test_what_the_hub_logs_has_a_trace_of_its_own_whoever_connected_first(
     there, _ = await _deal()
     with written() as lines, bound_contextvars(trace_id="the first request's"):
         async with _connected(Hub(poll_seconds=0.02), there.client):
-            await until(lambda: len(lines.entries) > 1)
-    traces = {entry["trace_id"] for entry in lines.entries if entry["logger"] == hubs.__name__}
-    assert len(traces) == 1
-    assert not traces & {"the first request's", PROCESS.id}
+            await until(lambda: len(_traces(lines)) > 1)
+    assert len(set(_traces(lines))) == 1
+    assert not {"the first request's", PROCESS.id} & {*_traces(lines)}
+
+
+def _traces(lines: Written) -> list[str]:
+    """Of what the hub has logged, and nobody else."""
+    return [entry["trace_id"] for entry in lines.entries if entry["logger"] == hubs.__name__]
 
 
 async def test_a_reader_that_is_behind_too_far_is_given_up_with_its_last_position(database: str) -> None:

@@ -16,6 +16,7 @@ from escrow.ids import Kind
 from escrow.live.hub import Hub
 from escrow.live.key_lifetimes import Ended, Ending, Keys, Viewer
 from tests.factories import Deployment
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -60,7 +61,7 @@ async def test_a_stream_ends_when_its_member_is_removed_and_another_goes_on() ->
     async with hub.connected(member, lambda _: ended.set()), hub.connected(by_key, other.append):
         await pipeline.run(commands.RemoveMember(member_id=member.member_id or ""), by=there.operator)
         await log.sequence()
-        await asyncio.wait_for(ended.wait(), 30)
+        await asyncio.wait_for(ended.wait(), PATIENCE_SECONDS)
         assert other == []
     with pytest.raises(Ended):
         async with hub.connected(member, lambda _: None):
