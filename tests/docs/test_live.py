@@ -17,15 +17,28 @@ from api.live.closing import Code
 from escrow.live import reader
 from tests.docs.conftest import Deployed
 from tests.docs.product import ROOT, shell_blocks
+from tests.patience import PATIENCE_SECONDS
 
 PAGE = "docs/integrating/live.md"
-SECONDS_MAX = 30.0
 
 
 def _timeline(port: int, key: str) -> list[dict[str, object]]:
+    """The contract's events, once each has its place in the log."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    events = _asked(port, key)
+    while not all(event["cursor"] for event in events):
+        assert time.monotonic() < deadline, events
+        time.sleep(0.05)
+        events = _asked(port, key)
+    return events
+
+
+def _asked(port: int, key: str) -> list[dict[str, object]]:
     query = "{ contracts { nodes { timeline(first: 100) { nodes { cursor type stream sequence } } } } }"
     headers = {"authorization": f"Bearer {key}"}
-    answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json={"query": query}, headers=headers, timeout=60).json()
+    answer = httpx.post(
+        f"http://127.0.0.1:{port}/graphql", json={"query": query}, headers=headers, timeout=PATIENCE_SECONDS
+    ).json()
     assert "errors" not in answer, answer
     (contract,) = answer["data"]["contracts"]["nodes"]
     found: list[dict[str, object]] = contract["timeline"]["nodes"]
@@ -64,7 +77,7 @@ def test_the_python_of_the_page_listens(deployed: Deployed, tmp_path: Path) -> N
         [sys.executable, tmp_path / "listen.py"], env=environ, stdout=subprocess.PIPE, text=True
     ) as listening:
         assert listening.stdout is not None
-        deadline = time.monotonic() + SECONDS_MAX
+        deadline = time.monotonic() + PATIENCE_SECONDS
         for line in listening.stdout:
             heard.append(line.strip())
             if line.startswith(str(expected[-1]["cursor"])) or time.monotonic() > deadline:

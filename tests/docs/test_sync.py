@@ -22,7 +22,7 @@ from escrow.errors import DomainError
 from escrow.ids import Kind
 from escrow.pipeline import run
 from escrow.queries import feed
-from tests.api.live.serving import Served, serve
+from tests.api.live.serving import Served, serve, settled
 from tests.factories import Deal, Deployment, draft, usd
 from tests.workers.process import until
 
@@ -100,6 +100,16 @@ async def write(there: Deployment, deals: list[Deal], rng: random.Random) -> Non
             await asyncio.sleep(0.005)
 
 
+async def write_surely(there: Deployment) -> None:
+    """What chance may leave out: a contract of which nobody else knows, with a milestone in each of four states."""
+    deal = await there.fund("10.00", "20.00", "30.00", "40.00")
+    await deal.submit(1)
+    await deal.approve(1)
+    for position in (2, 3):
+        await deal.confirm(await deal.fund(position))
+    await deal.submit(2)
+
+
 def _any(deal: Deal, rng: random.Random) -> str:
     return rng.choice(deal.milestone_ids)
 
@@ -174,6 +184,7 @@ async def test_killed_at_random_points_while_writers_write_the_mirror_converges(
         there = served.people.deployment
         deals = [await there.propose("10.00", "20.00", "30.00") for _ in range(4)]
         writers = [asyncio.create_task(write(there, deals, random.Random(seed))) for seed in range(WRITERS)]
+        writers.append(asyncio.create_task(write_surely(there)))
         for _ in range(KILLS):
             async with mirroring(served, tmp_path):
                 await asyncio.sleep(rng.uniform(0.15, 0.9))
@@ -186,7 +197,7 @@ async def test_killed_at_random_points_while_writers_write_the_mirror_converges(
 
             await until(converged, otherwise=lambda: _differences(copy(tmp_path), expected))
         assert len(expected[1]) > len(deals)
-        assert len({row[4] for row in expected[1]}) >= 4
+        assert {row[4] for row in expected[1]} >= {"PLANNED", "FUNDED", "SUBMITTED", "RELEASED"}
 
 
 def _differences(copied: tuple[set[Any], set[Any]], expected: tuple[set[Any], set[Any]]) -> str:
@@ -210,19 +221,18 @@ async def test_the_mirror_asks_when_the_bell_rings_and_not_in_between(
     monkeypatch.setattr(feed, "changes_page", counted)
     async with serve(redis_url) as served:
         deal = await served.people.deployment.propose("10.00")
+        before = await settled()
         async with mirroring(served, tmp_path):
 
             async def has_it() -> bool:
                 return copy(tmp_path) == await truth(served)
 
             await until(has_it)
-            idle = -1
-            while idle != asked:  # until it has seen that there is nothing more
-                idle = asked
-                await asyncio.sleep(1.0)
-            await asyncio.sleep(1.0)
-            assert asked == idle, "it asked although nothing rang"
+            await served.readers(1)
+            await asyncio.sleep(1.0)  # for one that asks in between
+            assert asked <= 2, "it asks when it begins and when the stream opens"
             await deal.accept()
             await until(has_it)
-            await asyncio.sleep(0.5)
-            assert idle < asked <= idle + 2
+            rung = await settled() - before
+            await asyncio.sleep(1.0)
+            assert asked <= 2 + rung, "it asked although nothing rang"

@@ -21,6 +21,9 @@ READY = "Ctrl-C stops everything"
 PORTS_FROM, CONNECTIONS_FROM = 20_000, 32_768
 """Where systems begin to take the ports of outgoing connections: on Linux there, elsewhere higher."""
 
+_given: set[int] = set()
+"""The ports of this process' tests."""
+
 
 class Up:
     """A supervisor that was started in a folder; `lines` is its output so far."""
@@ -105,12 +108,19 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now, and that no connection is given meanwhile: those come from further up."""
+    """A port that nobody listens on now, and that nobody else is given before whoever asked listens there.
+
+    Connections come from further up; of the processes that share the tests each has ports of its own, and gives none twice.
+    """
+    number, count = os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:], os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    ours = range(PORTS_FROM + int(number), CONNECTIONS_FROM, int(count))
     while True:
-        port = PORTS_FROM + secrets.randbelow(CONNECTIONS_FROM - PORTS_FROM)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        port = secrets.choice(ours)
+        if port not in _given:
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                _given.add(port)
+                return port
 
 
 def engine_pids(root: Path) -> list[int]:

@@ -18,7 +18,9 @@ from typing import Final
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
+from api.live.closing import Code
 from earnest.engines.processes import Record
 from earnest.engines.redis import EmbeddedRedis
 from escrow import cursors, database
@@ -139,6 +141,7 @@ def _unless_it_may_come_back(outcome: object) -> None:
     """Raise how a visit ended; not if the reader left by itself, or a busy machine took too long: it goes on."""
     if isinstance(outcome, BaseException) and not (
         isinstance(outcome, asyncio.CancelledError | TimeoutError | httpx.TimeoutException)
+        or (isinstance(outcome, ConnectionClosed) and outcome.rcvd is not None and outcome.rcvd.code == Code.TIMEOUT)
         or "Too slow" in str(outcome)
     ):
         raise outcome

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -154,14 +153,6 @@ async def visit() -> int:
     assert after["problem"] is None, after["problem"]
     await execute("UPDATE couplings SET due_at = clock_timestamp() + interval '1 day'")
     return int(after["writes"]) - int(before["writes"])
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
 
 
 async def run(*command: str, cwd: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 
 from tests.connectors.coupled import Couple
+from tests.earnest.running import free_port
 from tests.judges import story
 from tests.judges.story import Seen
 
@@ -51,7 +52,7 @@ class Jira:
 async def test_a_plan_and_a_jira_stay_the_same_beside_issues_that_have_nothing_to_do_with_it(
     couple: Couple, tmp_path: Path
 ) -> None:
-    port = story.free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {"JIRA820_PORT": str(port), "JIRA820_HOST": "127.0.0.1", "JIRA820_PROJECT_KEY": PROJECT}
     async with story.started("-m", "jira820", url=url, cwd=tmp_path, **settings) as http:

@@ -21,9 +21,10 @@ from pyarrow import fs
 
 from escrow import archive_places, archived_log, segments
 from escrow.segments import Kind, Store
+from tests.earnest.running import free_port
 from tests.earnest.test_audit_and_erase import earnest
 from tests.escrow.test_archived_log import filled
-from tests.judges.story import HERE, free_port
+from tests.judges.story import HERE
 from tests.patience import PATIENCE_SECONDS
 from tests.webhooks.delivery.test_archived_deliveries import ALL
 from tests.webhooks.partner import states
@@ -237,16 +238,17 @@ async def test_a_store_that_stops_answering_is_left_after_a_while_and_deliveries
 ) -> None:
     await prepared()
     before = await states()
-    monkeypatch.setattr(archive_places, "SILENCE_SECONDS", 0.5)
     store = Store(storage.place)
     await store.put("log/one", b"one")
+    monkeypatch.setattr(archive_places, "SILENCE_SECONDS", 0.5)
+    impatient = Store(storage.place)
     storage.process.send_signal(signal.SIGSTOP)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             with pytest.raises(segments.Unreachable, match="can't be written"):
-                [one async for one in archived_deliveries.move(store, kept=ALL)]
+                [one async for one in archived_deliveries.move(impatient, kept=ALL)]
             with pytest.raises(segments.Unreachable, match="can't be listed"):
-                await store.get("log/one")
+                await impatient.get("log/one")
     finally:
         storage.process.send_signal(signal.SIGCONT)
     assert await states() == before

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from connectors.tools.trac import TracMilestones, trac
 from tests.connectors.coupled import Couple
+from tests.earnest.running import free_port
 from tests.judges import story
 from tests.judges.story import Seen
 
@@ -76,7 +77,7 @@ def _day(microseconds: int | None) -> str:
 
 async def test_a_plan_and_a_real_trac_stay_the_same(couple: Couple, tmp_path: Path) -> None:
     judge = await Trac.make(tmp_path)
-    port = story.free_port()
+    port = free_port()
     command = ("-c", SERVER, "-s", "--hostname=127.0.0.1", f"--port={port}", str(tmp_path / "env"))
     url = f"http://127.0.0.1:{port}"
     async with story.started(*command, url=url, cwd=tmp_path, TZ="UTC") as http:

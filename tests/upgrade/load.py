@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import httpx
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from escrow import cursors
 from tests.api.live.serving import Served
@@ -165,11 +165,16 @@ class Subscriber:
 
     async def follow(self) -> None:
         """For ever."""
+        front = self.person.front
         while True:
+            port = front.one()
             try:
-                await (self._by_socket() if self.by_socket else self._by_events())
+                await (self._by_socket(port) if self.by_socket else self._by_events(port))
             except (httpx.ConnectError, ConnectionRefusedError, InvalidStatus):
                 await asyncio.sleep(TURN_SECONDS)
+            except (httpx.TransportError, ConnectionError, InvalidHandshake):
+                if port not in front.impolite:
+                    raise
 
     @property
     def _variables(self) -> dict[str, Any]:
@@ -178,8 +183,8 @@ class Subscriber:
     def _hear(self, event: dict[str, Any]) -> None:
         self.heard.append((event["cursor"], event["stream"], event["sequence"]))
 
-    async def _by_socket(self) -> None:
-        served = cast("Served", _Address(f"ws://127.0.0.1:{self.person.front.one()}/graphql"))
+    async def _by_socket(self, port: int) -> None:
+        served = cast("Served", _Address(f"ws://127.0.0.1:{port}/graphql"))
         try:
             async with connected(served, token=self.person.token) as socket:
                 await socket.subscribe(EVENTS, self._variables)
@@ -190,12 +195,9 @@ class Subscriber:
                 raise
             self.told_to_go += closed.rcvd.code == GOING_AWAY
 
-    async def _by_events(self) -> None:
+    async def _by_events(self, port: int) -> None:
         headers = {"accept": "text/event-stream", "authorization": f"Bearer {self.person.token}"}
-        url, body = (
-            f"http://127.0.0.1:{self.person.front.one()}/graphql",
-            {"query": EVENTS, "variables": self._variables},
-        )
+        url, body = f"http://127.0.0.1:{port}/graphql", {"query": EVENTS, "variables": self._variables}
         async with (
             httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http,
             http.stream("POST", url, json=body, headers=headers) as response,

@@ -22,6 +22,8 @@ import httpx
 import pytest
 
 from escrow import cursors
+from escrow.migrate import OTHERS_SQL
+from escrow.release import APPLICATION
 from tests.earnest.running import clean_environment
 from tests.engines import TestServer
 from tests.escrow.test_migrate import empty
@@ -83,6 +85,10 @@ class Site:
             )
 
         await until(quiet)
+
+    async def is_of_one_release(self) -> bool:
+        """Whether only the release after is connected: PostgreSQL notices that a process has ended a moment after it has."""
+        return not await self.connection.fetch(OTHERS_SQL, APPLICATION)
 
     async def visible(self, account_id: str) -> list[asyncpg.Record]:
         return list(await self.connection.fetch(VISIBLE, account_id))
@@ -168,6 +174,7 @@ async def _upgrade(site: Site, load: Load) -> None:
         assert (code, "processes of another release are still connected: earnest" in said) == (2, True), said
     await site.replace_one("worker")
     await load.more(1)
+    await until(site.is_of_one_release)
     code, said = await site.after.run("migrate", "--after")
     assert code == 0, said
     await site.replace_one("web")  # one of this release, so that it is known to cut off nobody

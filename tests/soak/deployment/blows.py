@@ -12,6 +12,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from signal import SIGCONT, SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGUSR1
 from typing import Final
@@ -143,22 +144,24 @@ class Blows:
     async def _kill_backend(self) -> None:
         """One that serves somebody; then PostgreSQL ends all others and recovers by itself."""
         pids = [row["pid"] for row in await database.fetch(_BACKENDS)]
-        if pids:
-            os.kill(self.chance.choice(pids), SIGKILL)
-            await self._until_postgres_answers()
+        for pid in self.chance.sample(pids, len(pids)):
+            with suppress(ProcessLookupError):  # it has just ended by itself: another one, then
+                os.kill(pid, SIGKILL)
+                await self._until_postgres_answers(killed=pid)
+                return
 
-    async def _until_postgres_answers(self) -> None:
-        """It may end at any time until then: it can't recover without room."""
+    async def _until_postgres_answers(self, *, killed: int = 0) -> None:
+        """It may end at any time until then: it can't recover without room. Until it has noticed that one of its processes was
+        killed it answers as if nothing had happened; then it doesn't list it any more."""
 
         async def answers() -> bool:
             process = self.house.postgres.process
             if process is None or process.returncode is not None:
                 await self.house.start_postgres()
             try:
-                await database.fetch("SELECT 1")
+                return not await database.fetch_value(_IS_LISTED, killed)
             except database.AWAY:
                 return False
-            return True
 
         await until(answers, within_seconds=RECOVERY_SECONDS_MAX)
 
@@ -195,6 +198,8 @@ class Blows:
             self.house.ballast.unlink(missing_ok=True)
         await self._until_postgres_answers()
 
+
+_IS_LISTED: Final = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
 
 _BACKENDS: Final = """
     SELECT pid FROM pg_stat_activity

@@ -21,7 +21,7 @@ from tests.stand_ins.stripe.description import NoDescription, stripe_description
 from tests.stand_ins.stripe.hostility import WORST, Hostility
 from tests.stand_ins.stripe.notifications import Notifier
 from tests.stand_ins.stripe.server import StandIn
-from tests.stand_ins.stripe.serving import KEY, WEBHOOK_SECRET
+from tests.stand_ins.stripe.serving import KEY, RESTS_SECONDS, WEBHOOK_SECRET
 
 SAVED_EVERY_SECONDS = 2.0
 
@@ -50,7 +50,13 @@ def main() -> int:
 
 async def _serve(stand_in: StandIn, port: int, path: Path | None) -> None:
     config = uvicorn.Config(
-        stand_in.app(), host="127.0.0.1", port=port, log_level="critical", access_log=False, date_header=False
+        stand_in.app(),
+        host="127.0.0.1",
+        port=port,
+        log_level="critical",
+        access_log=False,
+        date_header=False,
+        timeout_keep_alive=RESTS_SECONDS,
     )
     server = uvicorn.Server(config)
     saving = asyncio.create_task(_go_on_saving(stand_in, path))

@@ -23,6 +23,8 @@ from tests.stand_ins.stripe.server import StandIn
 KEY: Final = "rk_test_stand_in"
 WEBHOOK_SECRET: Final = "whsec_stand_in"
 RETURN_URL: Final = "https://app.example.com/paid"
+RESTS_SECONDS: Final = 3_600
+"""How long a connection stays open on which nothing is asked: nobody who was held up asks on one that is just closing."""
 
 
 @dataclass(slots=True)
@@ -87,9 +89,15 @@ async def playing(
         door.bind(("127.0.0.1", 0))
         books.address = f"http://127.0.0.1:{door.getsockname()[1]}"
         # A connection that is cut in the middle of an answer is an error for uvicorn, and meant so here.
-        server = Quiet(
-            uvicorn.Config(stand_in.app(), log_config=None, access_log=False, date_header=False, lifespan="on")
+        config = uvicorn.Config(
+            stand_in.app(),
+            log_config=None,
+            access_log=False,
+            date_header=False,
+            lifespan="on",
+            timeout_keep_alive=RESTS_SECONDS,
         )
+        server = Quiet(config)
         work = asyncio.create_task(server.serve(sockets=[door]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.005)
