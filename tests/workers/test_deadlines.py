@@ -30,10 +30,12 @@ SOON = 0.3 * SECOND
 
 
 @pytest.fixture(autouse=True)
-def leases_and_pauses_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None ends while a test goes on, however busy the machine is; `free_all` ends them."""
+def nothing_is_over_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is: leases and pauses end by `free_all`, and what is under way is not given up."""
     for name in ("LEASE_SECONDS", "RETRY_SECONDS", "RETRY_SECONDS_MAX"):
         monkeypatch.setattr(sweep, name, 3_600.0)
+    for name in ("FIRE_SECONDS_MAX", "STOP_SECONDS"):
+        monkeypatch.setattr(deadlines, name, PATIENCE_SECONDS)
 
 
 async def free_all() -> None:
@@ -312,9 +314,7 @@ async def test_contracts_that_hang_give_their_places_to_others(monkeypatch: pyte
             return began == len(hanging)
 
         await until(all_hang)
-        monkeypatch.setattr(
-            deadlines, "FIRE_SECONDS_MAX", PATIENCE_SECONDS
-        )  # no other is given up, busy as the machine is
+        monkeypatch.setattr(deadlines, "FIRE_SECONDS_MAX", PATIENCE_SECONDS)  # that was for those alone
         await set_clock(max(due.values()))
 
         async def fired() -> bool:
