@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,8 @@ from earnest.run.refusing import CannotStart
 READY_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.1
+PORTS: Final = range(20_000, 32_768)
+"""Systems give higher ones to outgoing connections; one of those could have the port before the deployment listens there."""
 PROCFILE: Final = "web: earnest web\nworker: earnest worker\n"
 
 
@@ -90,14 +93,19 @@ def _furnish(root: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This process' environment without the servers that it may name, and a port that is free."""
+    """This process' environment without the servers that it may name, and ports that are free."""
     foreign = {"DATABASE_URL", "REDIS_URL", "EARNEST_HOST"}
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
-    with socket.socket() as probe, socket.socket() as another:
-        for one in (probe, another):
-            one.bind(("127.0.0.1", 0))
-        stand_in = f"http://127.0.0.1:{another.getsockname()[1]}"
-        return kept | {"PORT": str(probe.getsockname()[1]), "EARNEST_STRIPE_URL": stand_in}
+    with socket.socket() as one, socket.socket() as another:
+        return kept | {"PORT": str(_bound(one)), "EARNEST_STRIPE_URL": f"http://127.0.0.1:{_bound(another)}"}
+
+
+def _bound(probe: socket.socket) -> int:
+    """Have it hold a port that is free; gives its number."""
+    while True:
+        with suppress(OSError):
+            probe.bind(("127.0.0.1", random.choice(PORTS)))
+            return int(probe.getsockname()[1])
 
 
 async def _ready(keys: Path, log: Path, up: asyncio.subprocess.Process) -> People:

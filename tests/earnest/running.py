@@ -64,9 +64,9 @@ class Up:
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        """The exit code, once it ended and said all it had to say."""
+        """The exit code, once it ended and said all it had to say; of one that was killed, others may still hold the pipe."""
         code = self.process.wait(PATIENCE_SECONDS)
-        self._reader.join(1)
+        self._reader.join(1 if code < 0 else PATIENCE_SECONDS)
         return code
 
     @property
@@ -138,8 +138,8 @@ def engine_pids(root: Path) -> list[int]:
 
 
 def left_behind(root: Path) -> list[int]:
-    """What still runs for a folder, after a moment's patience."""
-    deadline = time.monotonic() + 5
+    """What still runs for a folder, though it had its time to end."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (pids := engine_pids(root)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return pids

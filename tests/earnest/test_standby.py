@@ -25,6 +25,7 @@ from tests.earnest.standing_by import asked, follows, standby_of
 from tests.escrow.payments.losing import funded, onboard, work
 from tests.escrow.payments.stage import Deal, order
 from tests.factories import Deployment
+from tests.patience import PATIENCE_SECONDS
 from tests.stand_ins.stripe.books import Clock
 from tests.stand_ins.stripe.serving import Playing, playing
 from webhooks.audit import audit_deliveries
@@ -76,7 +77,7 @@ async def _play(first: Engines, second: EmbeddedPostgres, stripe: Stripe, stand_
         with suppress(Exception):  # whatever the first one's end makes of it
             await load
 
-    assert await asked(second.url, "SELECT pg_promote()")
+    assert await asked(second.url, f"SELECT pg_promote(true, {round(PATIENCE_SECONDS)})")
     async with connected_to(second.url):
         stop = asyncio.Event()
         load = asyncio.create_task(write_contracts(deployment, stop))

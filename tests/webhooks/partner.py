@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
+from unittest.mock import patch
 
 import orjson
 
@@ -21,7 +22,7 @@ from escrow import database, log, vault
 from escrow.settings import Reach
 from tests.factories import SECRET_KEY
 from tests.workers.process import until
-from webhooks.delivery import maintenance
+from webhooks.delivery import maintenance, retries
 from webhooks.delivery.concurrency import Limits
 from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.delivery.sending import Timing
@@ -222,17 +223,25 @@ class Desk:
                 return total
 
 
+PAUSE_SECONDS: Final = 500.0
+"""Between two attempts, a fifth more or less: longer than any test waits. `make_due` passes it."""
+
+
 @asynccontextmanager
 async def delivery_worker(
     *,
-    request_seconds: float = 5.0,
-    lease_seconds: float = 30.0,
+    request_seconds: float = 600.0,
+    lease_seconds: float = 1_200.0,
     poll_seconds: float = 0.02,
     limits: Limits | None = None,
 ) -> AsyncIterator[Desk]:
-    """The pumps of a worker, without its processes: sending to loopback until the context ends."""
+    """The pumps of a worker, without its processes: sending to loopback until the context ends.
+
+    However slow the machine is, no answer comes too late, unless told otherwise, and nothing is sent again by itself.
+    """
     vault.use([SECRET_KEY])
     timing = Timing(lease_seconds=lease_seconds, request_seconds=request_seconds, poll_seconds=poll_seconds)
+    pauses = patch.object(retries, "DELAYS_SECONDS", (PAUSE_SECONDS,) * len(retries.DELAYS_SECONDS))
     async with Sender(reach=Reach.LOOPBACK, total_seconds=request_seconds) as sender:
         dispatcher = _Watched(sender, timing=timing, limits=limits)
         running = [
@@ -240,7 +249,8 @@ async def delivery_worker(
             for work in (dispatcher.claim_due(), dispatcher.hand_back(), maintenance.look_after(dispatcher.wake))
         ]
         try:
-            yield Desk(dispatcher)
+            with pauses:
+                yield Desk(dispatcher)
         finally:
             for task in running:
                 task.cancel()

@@ -23,13 +23,11 @@ from webhooks.delivery import completion, dispatcher, fan_out, retries
 from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.delivery.sending import Timing
 from webhooks.request import endpoints
-from webhooks.request.answers import Answer
 from webhooks.request.sender import Sender
 from workers.main import run
 
 POINTS: Final = (
     "nowhere",
-    "in_mid_request",
     "before_completing",
     "after_completing",
     "in_mid_fan_out",
@@ -52,15 +50,6 @@ def reached(point: str) -> bool:
 
 def end() -> None:
     os.kill(os.getpid(), signal.Signals[_options.get("signal", "SIGKILL")])
-
-
-class MortalSender(Sender):
-    """The sender, which may not survive its request."""
-
-    async def post(self, **request: Any) -> Answer:
-        if reached("in_mid_request"):
-            asyncio.get_running_loop().call_later(_options.get("later_seconds", 0.1), end)
-        return await super().post(**request)
 
 
 def arm() -> None:
@@ -106,7 +95,7 @@ def arm() -> None:
 @asynccontextmanager
 async def sending(settings: Settings) -> AsyncIterator[Dispatcher]:
     timing = Timing(**_options.get("timing", {}))
-    async with MortalSender(reach=settings.webhook_reach, total_seconds=timing.request_seconds) as sender:
+    async with Sender(reach=settings.webhook_reach, total_seconds=timing.request_seconds) as sender:
         yield Dispatcher(sender, timing=timing)
 
 

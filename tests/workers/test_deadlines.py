@@ -17,6 +17,7 @@ from escrow.log import UnknownEvent
 from escrow.store import write
 from tests.engines import Cleaner
 from tests.factories import Deal, Deployment, advance_clock, advance_past_deadlines
+from tests.patience import PATIENCE_SECONDS
 from tests.workers.process import until
 from tests.workers.sweeping import due_times, each_once, nothing_is_due, set_clock, several, submitted, sweeping
 from tests.written import written
@@ -28,9 +29,42 @@ SECOND = timedelta(seconds=1)
 SOON = 0.3 * SECOND
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_over_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is: leases and pauses end by `free_all`, and what is under way is not given up."""
+    for name in ("LEASE_SECONDS", "RETRY_SECONDS", "RETRY_SECONDS_MAX"):
+        monkeypatch.setattr(sweep, name, 3_600.0)
+    for name in ("FIRE_SECONDS_MAX", "STOP_SECONDS"):
+        monkeypatch.setattr(deadlines, name, PATIENCE_SECONDS)
+
+
 async def free_all() -> None:
     """The end of every lease and pause, without waiting for it."""
     await database.execute("UPDATE deadline_sweeps SET free_at = clock_timestamp()")
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """Of each look of a pump that found nothing due: for how long there is nothing to do, after which it goes to sleep."""
+    found: list[float | None] = []
+    until_next = sweep.seconds_until_next
+
+    async def noting() -> float | None:
+        found.append(await until_next())
+        return found[-1]
+
+    monkeypatch.setattr(sweep, "seconds_until_next", noting)
+    return found
+
+
+async def more(looks: list[float | None], count: int) -> None:
+    """Wait for so many more looks that found nothing due."""
+    enough = len(looks) + count
+
+    async def looked() -> bool:
+        return len(looks) >= enough
+
+    await until(looked)
 
 
 async def held() -> dict[str, tuple[int, str | None]]:
@@ -61,13 +95,14 @@ async def test_an_offer_and_a_deposit_run_out_by_the_same_sweep() -> None:
     assert (await paying.types())[-1] == "deposit.abandoned"
 
 
-async def test_nothing_is_fired_before_it_is_due() -> None:
+async def test_nothing_is_fired_before_it_is_due(looks: list[float | None]) -> None:
     there = await Deployment.make()
     deal = await submitted(there)
     due = await due_times([deal])
     await set_clock(due[deal.id] - 3600 * SECOND)
     async with sweeping():
-        await asyncio.sleep(0.2)
+        await nothing_is_due()  # but the reminder
+        await more(looks, 2)
     assert "milestone.released" not in await deal.types()
     assert (await sweep.claim(100)).contract_ids == ()
 
@@ -79,12 +114,13 @@ async def test_a_pump_wakes_when_the_next_deadline_is_due_not_when_it_polls(monk
     due = await due_times([deal])
     await set_clock(due[deal.id] - SOON)
     async with sweeping():
-        await asyncio.sleep(SOON.total_seconds())
-        await nothing_is_due()
+        await until(lambda: all_released([deal]))
     await each_once(due, [deal])
 
 
-async def test_a_pump_that_sleeps_is_woken_by_the_bell(monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+async def test_a_pump_that_sleeps_is_woken_by_the_bell(
+    monkeypatch: pytest.MonkeyPatch, redis_url: str, looks: list[float | None]
+) -> None:
     monkeypatch.setattr(deadlines, "POLL_SECONDS", 3600.0)
     there = await Deployment.make()
     deal = await submitted(there)
@@ -92,7 +128,7 @@ async def test_a_pump_that_sleeps_is_woken_by_the_bell(monkeypatch: pytest.Monke
     await bell.connect(redis_url)
     try:
         async with sweeping():
-            await asyncio.sleep(0.1)
+            await more(looks, 1)
             await set_clock(due[deal.id])
 
             async def rung_and_fired() -> bool:
@@ -105,12 +141,12 @@ async def test_a_pump_that_sleeps_is_woken_by_the_bell(monkeypatch: pytest.Monke
     await each_once(due, [deal])
 
 
-async def test_without_redis_polling_finds_what_is_due() -> None:
+async def test_without_redis_polling_finds_what_is_due(looks: list[float | None]) -> None:
     there = await Deployment.make()
     deal = await submitted(there)
     due = await due_times([deal])
     async with sweeping():
-        await asyncio.sleep(0.1)
+        await more(looks, 1)
         await set_clock(due[deal.id])
         await nothing_is_due()
     await each_once(due, [deal])
@@ -156,7 +192,7 @@ async def test_a_stale_claim_does_nothing(answer: str) -> None:
     there = await Deployment.make()
     deal = await submitted(there)
     due = await due_times([deal])
-    await set_clock(due[deal.id] - SOON)
+    await set_clock(due[deal.id] - 3600 * SECOND)
     await getattr(deal, answer)()
     before = await deal.types()
     await advance_clock(days=20)
@@ -176,7 +212,7 @@ async def test_a_stale_claim_of_what_a_late_command_applied_does_nothing() -> No
     await each_once(due, [deal])
 
 
-async def test_a_resubmission_starts_a_fresh_window_by_the_accepted_snapshot() -> None:
+async def test_a_resubmission_starts_a_fresh_window_by_the_accepted_snapshot(looks: list[float | None]) -> None:
     there = await Deployment.make()
     deal = await submitted(there)
     first = (await due_times([deal]))[deal.id]
@@ -184,7 +220,7 @@ async def test_a_resubmission_starts_a_fresh_window_by_the_accepted_snapshot() -
     await deal.request_changes()
     await advance_clock(days=100)
     async with sweeping():
-        await asyncio.sleep(0.1)
+        await more(looks, 1)
         assert "milestone.released" not in await deal.types()
         await deal.submit()
         second = await due_times([deal])
@@ -218,6 +254,7 @@ async def test_a_contract_that_fails_waits_longer_each_time_and_holds_up_nobody(
     due = await due_times(others)
     await advance_past_deadlines()
     monkeypatch.setattr(sweep, "RETRY_SECONDS", 300.0)
+    monkeypatch.setattr(sweep, "RETRY_SECONDS_MAX", 900.0)
     pauses = []
     with monkeypatch.context() as patch, written() as log:
         poison(patch, ill.id, error)
@@ -249,14 +286,19 @@ async def test_a_contract_that_fails_waits_longer_each_time_and_holds_up_nobody(
 
 async def test_contracts_that_hang_give_their_places_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     there = await Deployment.make()
-    hanging = {deal.id for deal in await several(there, deadlines.AT_ONCE)}
+    ill = await several(there, deadlines.AT_ONCE)
+    hanging = {deal.id for deal in ill}
+    await advance_clock(days=10)
     others = await several(there, 5)
     due = await due_times(others)
-    await advance_past_deadlines()
+    await set_clock(max((await due_times(ill)).values()))
     fire, together = sweep.fire, sweep.fire_together
+    began = 0
 
     async def hang(contract_id: str) -> Any:
+        nonlocal began
         if contract_id in hanging:
+            began += 1
             await asyncio.Event().wait()
         return await fire(contract_id)
 
@@ -268,12 +310,19 @@ async def test_contracts_that_hang_give_their_places_to_others(monkeypatch: pyte
     monkeypatch.setattr(deadlines, "FIRE_SECONDS_MAX", 0.3)
     async with sweeping():
 
+        async def all_hang() -> bool:
+            return began == len(hanging)
+
+        await until(all_hang)
+        monkeypatch.setattr(deadlines, "FIRE_SECONDS_MAX", PATIENCE_SECONDS)  # that was for those alone
+        await set_clock(max(due.values()))
+
         async def fired() -> bool:
-            return (await sweep.counts()).get("milestone.released", 0) >= len(others)
+            return (await sweep.counts()).get("milestone.released", 0) == len(others)
 
         await until(fired)
     await each_once(due, others)
-    assert (await sweep.backlog()).failing >= len(hanging)
+    assert (await sweep.backlog()).failing == len(hanging)
 
 
 async def test_all_that_a_whole_statement_fails_for_is_done_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +412,9 @@ async def test_contracts_are_applied_together_in_two_statements() -> None:
     assert (len(found), len(statements)) == (8, 2)
 
 
-async def test_a_deadline_that_the_contract_does_not_know_is_a_failure_and_not_an_endless_loop() -> None:
+async def test_a_deadline_that_the_contract_does_not_know_is_a_failure_and_not_an_endless_loop(
+    looks: list[float | None],
+) -> None:
     there = await Deployment.make()
     deal = await there.activate()
     await database.execute("INSERT INTO deadlines VALUES ($1, 'REVIEW', 'mil_0', now() - interval '1 day')", deal.id)
@@ -375,7 +426,7 @@ async def test_a_deadline_that_the_contract_does_not_know_is_a_failure_and_not_a
             return "failed" in await sweep.counts()
 
         await until(failed)
-        await asyncio.sleep(0.2)
+        await more(looks, 2)
     assert (await sweep.counts())["failed"] == 1
 
 

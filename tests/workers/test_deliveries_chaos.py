@@ -33,7 +33,7 @@ HOPELESS_OUT_OF: Final = 30
 PATIENCE_SECONDS: Final = 600.0
 """For everything to be delivered, which takes some seconds on a quiet machine."""
 
-HURRY: Final = {"hurry": True, "timing": {"lease_seconds": 3.0, "request_seconds": 1.0}}
+HURRY: Final = {"hurry": True, "timing": {"lease_seconds": 8.0, "request_seconds": 5.0}}
 
 
 class Whims:

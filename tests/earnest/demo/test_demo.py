@@ -29,7 +29,8 @@ from escrow.accounts import commands, tokens
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from tests.earnest.commanding import begin
-from tests.earnest.running import clean_environment, engine_pids, free_port
+from tests.earnest.running import clean_environment, free_port, left_behind
+from tests.patience import PATIENCE_SECONDS
 from tests.workers.forking import Forked
 from tests.workers.process import worker
 
@@ -206,7 +207,7 @@ async def up(root: Path) -> AsyncIterator[str]:
     assert process.stdout is not None
     said = ""
     try:
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while READY not in said:
                 line = await process.stdout.readline()
                 assert line, said
@@ -240,7 +241,7 @@ async def contracts(people: People) -> list[str]:
 async def _opened(url: str, code: str) -> str:
     """The token of the session that a link opens, for somebody without a key."""
     query = "mutation ($code: String!) { openSession(input: { code: $code }) { token } }"
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
         answer = await http.post(f"{url}/graphql", json={"query": query, "variables": {"code": code}})
     token: str = answer.json()["data"]["openSession"]["token"]
     return token
@@ -291,7 +292,7 @@ async def test_the_demo_alone_brings_its_own_deployment_and_leaves_nothing_behin
     bodies = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
     assert bodies[-1]["type"] == "payout.paid"
     assert list(temporary.iterdir()) == list(here.iterdir()) == []
-    assert engine_pids(temporary) == []
+    assert left_behind(temporary) == []
 
 
 async def test_the_demo_against_an_address_needs_keys_for_it(tmp_path: Path) -> None:

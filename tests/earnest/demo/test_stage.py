@@ -80,6 +80,16 @@ async def test_what_was_named_is_refused_in_one_line_unless_its_clock_may_move(t
             assert people.url == address
 
 
+def test_its_own_deployment_listens_where_no_connection_begins_meanwhile() -> None:
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(given.read_text().split()[0]) if given.exists() else 32_768
+    for _ in range(20):
+        environ = stage._environment()
+        ports = {int(environ["PORT"]), int(environ["EARNEST_STRIPE_URL"].rpartition(":")[2])}
+        assert len(ports) == 2
+        assert all(1_024 < port < first for port in ports), ports
+
+
 class _Terminal(StringIO):
     def isatty(self) -> bool:
         return True

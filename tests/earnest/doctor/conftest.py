@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from earnest.engines import Engines
 from escrow.migrate import migrate
+from tests.workers.process import until
 
 ROLE = "operated"
 
@@ -52,12 +53,25 @@ class Ward:
 
     @asynccontextmanager
     async def set_to(self, name: str, value: str) -> AsyncIterator[None]:
-        """The server set so."""
+        """The server set so; afterwards it is as it was also to whoever comes next."""
+        before = await self._shown(name)
         await self.order(f"ALTER SYSTEM SET {name} = {value}", "SELECT pg_reload_conf()")
         try:
             yield
         finally:
             await self.order(f"ALTER SYSTEM RESET {name}", "SELECT pg_reload_conf()")
+
+            async def is_as_before() -> bool:  # the server reads its settings in its own time
+                return await self._shown(name) == before
+
+            await until(is_as_before)
+
+    async def _shown(self, name: str) -> str:
+        connection = await asyncpg.connect(self.url_of("postgres"))
+        try:
+            return str(await connection.fetchval(f"SHOW {name}"))
+        finally:
+            await connection.close()
 
     @asynccontextmanager
     async def redis(self) -> AsyncIterator[Any]:

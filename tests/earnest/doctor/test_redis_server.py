@@ -106,7 +106,7 @@ async def test_a_host_whose_clock_is_wrong_differs_from_both(ward: Ward) -> None
 
 
 async def test_a_redis_whose_clock_is_wrong_is_named(ward: Ward) -> None:
-    played = Played(version="8.0.0", behind_seconds=600)
+    played = Played(version="8.0.0", behind_seconds=650)
     async with await asyncio.start_server(played.serve, "127.0.0.1", 0) as server:
         database, redis = await clock_skew.look(ward.url, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
     assert database.grade is Grade.FINE

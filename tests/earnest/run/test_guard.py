@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import gc
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from starlette.requests import Request
@@ -27,6 +27,7 @@ from earnest.run.guard import (
     PIPELINED_MAX,
     GuardedConnection,
     Limits,
+    Phase,
     _network,
 )
 from earnest.run.serving import Server
@@ -86,6 +87,16 @@ class Served:
     async def line(self) -> Line:
         return Line(*await asyncio.open_connection("127.0.0.1", self.port))
 
+    async def short_once(self, is_so_far: Callable[[GuardedConnection], bool]) -> None:
+        """Limits are short from then on that the only connection is so far, which may take any time."""
+        await self.until_there_are(1)
+        (one,) = self.server.guard._present
+        assert isinstance(one, GuardedConnection)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_so_far(one):  # noqa: ASYNC110 - nothing rings when a byte is read
+                await asyncio.sleep(0.005)
+        self.server.guard.limits = SHORT
+
     async def until_there_are(self, count: int) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.server.guard) != count:  # noqa: ASYNC110 - another process would look like this, too
@@ -124,9 +135,10 @@ async def test_whoever_says_nothing_is_hung_up_on_without_a_word() -> None:
 
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nhost: x\r\nx: ", b"POST /graphql HTTP/1.1\r\n"])
 async def test_headers_that_never_end_are_given_up(start: bytes) -> None:
-    async with served(SHORT) as there:
+    async with served(LONG) as there:
         line = await there.line()
         await line.say(start)
+        await there.short_once(lambda one: one._is_in_head)
         assert (await line.end()).startswith(b"HTTP/1.1 408")
         slow = await there.line()
         await slow.say(start)
@@ -137,10 +149,11 @@ async def test_headers_that_never_end_are_given_up(start: bytes) -> None:
 
 
 async def test_empty_lines_before_a_request_are_no_request() -> None:
-    async with served(SHORT) as there:
+    async with served(LONG) as there:
         line = await there.line()
         await line.say(GET)
         assert (await line.answer()).startswith(b"HTTP/1.1 200")
+        there.server.guard.limits = SHORT
         dripping = asyncio.create_task(line.drip(b"\r\n"))
         await line.end()
         await there.until_there_are(0)
@@ -148,24 +161,27 @@ async def test_empty_lines_before_a_request_are_no_request() -> None:
 
 
 async def test_a_body_that_never_ends_is_given_up() -> None:
-    async with served(SHORT) as there:
-        for start in (POST, POST.replace(b"content-length: 1000", b"transfer-encoding: chunked") + b"3e8\r\n"):
-            line, slow = await there.line(), await there.line()
+    for start in (POST, POST.replace(b"content-length: 1000", b"transfer-encoding: chunked") + b"3e8\r\n"):
+        async with served(LONG) as there:
+            line = await there.line()
             await line.say(start)
+            await there.short_once(lambda one: one._phase is Phase.BODY)
             assert (await line.end()).startswith(b"HTTP/1.1 408")
+            slow = await there.line()
             await slow.say(start)
             dripping = asyncio.create_task(slow.drip(b" "))
             await slow.end()
             await dripping
-        await there.until_there_are(0)
+            await there.until_there_are(0)
 
 
 async def test_a_body_that_nobody_waits_for_any_more_keeps_no_connection_either() -> None:
     """The refusal is out long before the body is: what still drips in is bounded all the same."""
-    async with served(SHORT) as there:
+    async with served(LONG) as there:
         line = await there.line()
         await line.say(POST.replace(b"application/json", b"text/plain"))
         assert (await line.answer()).startswith(b"HTTP/1.1 415")
+        there.server.guard.limits = SHORT
         dripping = asyncio.create_task(line.drip(b" "))
         assert await line.end() == b"", "no second answer to one request"
         await there.until_there_are(0)
@@ -173,18 +189,20 @@ async def test_a_body_that_nobody_waits_for_any_more_keeps_no_connection_either(
 
 
 async def test_a_connection_that_rests_is_closed_and_one_that_is_used_goes_on() -> None:
-    async with served(SHORT) as there:
+    async with served(LONG) as there:
         line = await there.line()
         for _ in range(3):
             await line.say(GET)
             assert (await line.answer()).startswith(b"HTTP/1.1 200")
+        there.server.guard.limits = SHORT
         assert await line.end() == b""
 
 
 async def test_an_answer_takes_its_time_whatever_comes_meanwhile() -> None:
-    async with served(SHORT) as there:
+    async with served(LONG) as there:
         line = await there.line()
         await line.say(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\nGET /healthz HT")
+        await there.short_once(lambda one: one._phase is not Phase.HEAD)
         assert (await line.answer()).endswith(b"at last")
         assert await line.end() == b"", "and then the second one has its own time"
 
@@ -282,13 +300,14 @@ async def test_there_are_only_so_many_in_all_and_from_one_address(limits: Limits
 
 
 async def test_a_websocket_is_counted_for_as_long_as_it_is_there() -> None:
-    limits = Limits(connections_max=2, look_seconds=0.02, head_seconds=0.3, rest_seconds=0.3)
+    limits = Limits(connections_max=2, look_seconds=0.02)
     async with served(limits) as there:
         sockets = [await there.line() for _ in range(2)]
         for line in sockets:
             await line.say(UPGRADE)
             assert b" 101 " in await line.reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(2 * limits.head_seconds)
+        there.server.guard.limits = replace(limits, head_seconds=SHORT.head_seconds, rest_seconds=SHORT.rest_seconds)
+        await asyncio.sleep(2 * SHORT.head_seconds)
         assert len(there.server.guard) == 2, "it is no request that takes too long"
         assert (await (await there.line()).end()).startswith(b"HTTP/1.1 503")
         sockets[0].writer.close()

@@ -7,8 +7,10 @@ import os
 
 import pytest
 
+from earnest.run import output
 from earnest.run.output import LINE_BYTES_MAX, Output
 from escrow.settings import LogFormat
+from tests.patience import PATIENCE_SECONDS
 
 
 class Terminal(io.StringIO):
@@ -32,15 +34,21 @@ def never() -> None:
     raise AssertionError
 
 
+@pytest.fixture(autouse=True)
+def drained_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody keeps a pipe open here."""
+    monkeypatch.setattr(output, "DRAIN_SECONDS", PATIENCE_SECONDS)
+
+
 async def printed(*writes: bytes) -> list[str]:
     """What is printed of what a process writes."""
     stream = io.StringIO()
-    output = Output(stream, on_closed=never)
-    async with output.pipe("web") as descriptor:
+    lines = Output(stream, on_closed=never)
+    async with lines.pipe("web") as descriptor:
         for write in writes:
             await asyncio.to_thread(os.write, descriptor, write)
             await asyncio.sleep(0.01)
-    await output.drain()
+    await lines.drain()
     return stream.getvalue().splitlines()
 
 
@@ -76,10 +84,10 @@ def test_names_are_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) 
 
 def test_in_json_each_line_is_an_entry_and_an_entry_of_a_process_stays_as_it_is() -> None:
     stream = io.StringIO()
-    output = Output(stream, on_closed=never, form=LogFormat.JSON)
-    output.line("web", '{"event": "mine"}')
-    output.line("web", "no entry")
-    output.line("earnest", "ready")
+    lines = Output(stream, on_closed=never, form=LogFormat.JSON)
+    lines.line("web", '{"event": "mine"}')
+    lines.line("web", "no entry")
+    lines.line("earnest", "ready")
     entries = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(entry.get("logger"), entry["event"]) for entry in entries] == [
         (None, "mine"),
@@ -90,7 +98,7 @@ def test_in_json_each_line_is_an_entry_and_an_entry_of_a_process_stays_as_it_is(
 
 def test_a_reader_that_is_gone_is_told_once() -> None:
     told: list[bool] = []
-    output = Output(Gone(), on_closed=lambda: told.append(True))
-    output.line("web", "one")
-    output.line("web", "two")
+    lines = Output(Gone(), on_closed=lambda: told.append(True))
+    lines.line("web", "one")
+    lines.line("web", "two")
     assert told == [True]

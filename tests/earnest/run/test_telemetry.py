@@ -18,10 +18,17 @@ from escrow.meters import Counter, Histogram
 from escrow.spans import Kind
 from escrow.traces import Trace
 from tests.earnest.running import clean_environment
+from tests.patience import PATIENCE_SECONDS
 from tests.stand_ins.collector import Collector, collecting
 
 PLACE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", state="congo=t61")
+
+
+@pytest.fixture(autouse=True)
+def all_that_is_left_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is."""
+    monkeypatch.setattr(telemetry, "END_SECONDS", PATIENCE_SECONDS)
 
 
 def test_a_whole_deployment_imports_nothing_of_it_when_it_is_off() -> None:

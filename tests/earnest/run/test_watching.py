@@ -10,13 +10,17 @@ import pytest
 
 from earnest.run.refusing import CannotStart
 from earnest.run.watching import watched
+from tests.patience import PATIENCE_SECONDS
 
 TOKEN = "what-a-scraper-shows"
 
 
 async def _asked(path: str, *, token: str | None, is_open: bool, shown: str | None = None) -> httpx.Response:
     headers = {"authorization": shown} if shown is not None else {}
-    async with watched("127.0.0.1", 0, token=token, is_open=is_open) as port, httpx.AsyncClient() as http:
+    async with (
+        watched("127.0.0.1", 0, token=token, is_open=is_open) as port,
+        httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http,
+    ):
         return await http.get(f"http://127.0.0.1:{port}{path}", headers=headers)
 
 

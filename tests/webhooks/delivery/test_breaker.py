@@ -37,6 +37,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 async def test_many_failures_open_the_breaker_and_waiting_uses_up_no_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 300.0)  # it ends when the test says so
     there = await Deployment.make()
     async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
@@ -53,7 +54,6 @@ async def test_many_failures_open_the_breaker_and_waiting_uses_up_no_attempt(mon
         await worker.quiet(partner)
         came = len(partner.arrivals)
         await database.execute("UPDATE lanes SET due_at = clock_timestamp() WHERE due_at IS NOT NULL")
-        await database.execute("UPDATE endpoint_health SET open_until = clock_timestamp() + interval '1 hour'")
         await there.propose()
         await worker.fan_out()
         await worker.quiet(partner)
@@ -79,13 +79,13 @@ async def test_retry_after_of_a_throttling_receiver_holds_for_all_its_lanes() ->
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 429
-        partner.headers["/hook"] = ("retry-after: 120",)
+        partner.headers["/hook"] = ("retry-after: 3000",)
         await there.propose()
         await worker.fan_out()
         await attempts_made(1)
         await until_open(end.id)
-        assert 100 < (await health_of(end.id))["seconds"] <= 120
-        assert 100 < (await lane())["seconds"] <= 120
+        assert 2_000 < (await health_of(end.id))["seconds"] <= 3_000
+        assert 2_000 < (await lane())["seconds"] <= 3_000
         await there.propose()
         await worker.fan_out()
         await worker.quiet(partner)
@@ -174,9 +174,9 @@ async def test_a_success_in_between_begins_the_five_days_anew() -> None:
         await make_due()
         await settled()
         partner.replies["/hook"] = 500
+        count = await database.fetch_value("SELECT count(*) FROM delivery_attempts")
         await deal.accept()
         await worker.fan_out()
-        count = await database.fetch_value("SELECT count(*) FROM delivery_attempts")
         await attempts_made(count + 1)
         await worker.quiet(partner)
         assert await disabled_reason(end.id) is None

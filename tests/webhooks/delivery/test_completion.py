@@ -53,8 +53,11 @@ async def test_an_answer_that_the_database_refuses_stands_in_nobodys_way(monkeyp
                 "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND state = 'PENDING'", well.id
             )
 
+        async def odd_came() -> bool:
+            return bool(partner.events("/odd"))
+
         await until(all_through)
-        assert partner.events("/odd")
+        await until(odd_came)
         counted = "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND state = 'DELIVERED'"
         assert await database.fetch_value(counted, odd.id) == 0
         await make_due()

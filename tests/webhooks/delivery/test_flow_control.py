@@ -29,8 +29,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 async def test_no_endpoint_has_more_requests_at_once_than_its_limit() -> None:
     there = await Deployment.make()
-    # Nothing is given up meanwhile, however slow the machine is.
-    async with partners() as partner, delivery_worker(request_seconds=600, lease_seconds=1_200) as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = HANG

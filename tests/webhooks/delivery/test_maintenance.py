@@ -11,7 +11,6 @@ from tests.webhooks.delivery.watching import (
     well,
 )
 from tests.webhooks.partner import (
-    HANG,
     Arrival,
     attempts_made,
     delivery_worker,
@@ -49,24 +48,22 @@ async def test_a_new_url_makes_what_waits_due_at_once() -> None:
 @pytest.mark.parametrize("failures", [6, len(DELAYS_SECONDS)], ids=["far along", "the last retry"])
 async def test_what_was_under_way_to_the_old_url_comes_to_the_new_one_as_soon_as_it_failed(failures: int) -> None:
     there = await Deployment.make()
-    async with partners() as partner, delivery_worker(request_seconds=2.5) as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 500
         await there.propose()
         await worker.fan_out()
         await attempts_made(1)
-        partner.replies["/hook"] = HANG
+        partner.hold()
         await database.execute("UPDATE lanes SET failures = $1 WHERE due_at IS NOT NULL", failures)
         await make_due()
-
-        async def under_way() -> bool:
-            return partner.hanging == 1
-
-        await until(under_way)
+        await until(lambda: came(partner.arrivals, 2))
         moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
         await pipeline.run(moved, by=there.client)
         await worker.fan_out()
+        await until(lambda: nothing_to_do(end.id))  # what was to be woken was looked for, and this is under way
+        partner.let_go()
         await settled()
     assert set(partner.accepted("/new")) == {event_id for event_id, _ in await matching()}
     assert set(await states()) == {"DELIVERED"}
@@ -96,17 +93,19 @@ async def test_the_deliveries_of_a_deleted_endpoint_end() -> None:
             await make_endpoint(there.client, partner.url("/b")),
         )
         await worker.fan_out()
+        await settled()
         partner.replies["/hook"] = lambda arrival: 200 if arrival.body["data"]["event"]["sequence"] == 1 else 500
         await there.propose()
         await there.propose()
         await worker.fan_out()
-        await until(lambda: failed_once(partner.answered))
+        await until(lambda: both_failed(end.id))
         await pipeline.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
         await settled()
         await there.propose()
         await worker.fan_out()
         await settled()
+        await until(lambda: nothing_to_do(end.id))
     counted = await database.fetch(
         "SELECT endpoint_id, state, count(*) AS number FROM deliveries WHERE endpoint_id = $1 GROUP BY 1, 2", end.id
     )
@@ -116,9 +115,21 @@ async def test_the_deliveries_of_a_deleted_endpoint_end() -> None:
     assert set(found) == {"DELIVERED", "CANCELLED"}
     others = {event_id for event_id, endpoint_id in await matching() if endpoint_id == other.id}
     assert set(partner.accepted("/b")) == others
-    assert await database.fetch_value("SELECT task FROM endpoint_health WHERE endpoint_id = $1", end.id) is None
     await well()
 
 
-async def failed_once(answered: list[tuple[Arrival, int]]) -> bool:
-    return sum(status == 500 for _, status in answered) >= 2
+async def both_failed(endpoint_id: str) -> bool:
+    """Whether of both contracts a delivery failed, and everything that was answered is written down."""
+    waiting = "SELECT count(*) FROM lanes WHERE endpoint_id = $1 AND failures = 1 AND token IS NULL"
+    return bool(await database.fetch_value(waiting, endpoint_id) == 2)
+
+
+async def nothing_to_do(endpoint_id: str) -> bool:
+    """Whether what its owner did to an endpoint has reached all that waits for it."""
+    return bool(
+        await database.fetch_value("SELECT task IS NULL FROM endpoint_health WHERE endpoint_id = $1", endpoint_id)
+    )
+
+
+async def came(arrivals: list[Arrival], count: int) -> bool:
+    return len(arrivals) >= count

@@ -160,6 +160,7 @@ async def test_a_replay_makes_so_many_deliveries_in_a_step_and_waits_while_many_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(replays, "EVENTS_PER_STEP", 4)
+    monkeypatch.setattr(replays, "STEP_SECONDS", 3_600.0)
     there = await Deployment.make()
     for _ in range(4):
         await there.propose()
@@ -258,6 +259,7 @@ async def test_a_replay_of_a_deleted_endpoint_ends() -> None:
 
 async def test_replays_to_a_receiver_that_is_behind_do_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replays, "WAITING_MAX", 1)
+    monkeypatch.setattr(replays, "STEP_SECONDS", 3_600.0)
     there = await Deployment.make()
     behind, other = await make_endpoint(there.client), await make_endpoint(there.freelancer)
     await there.propose()

@@ -13,6 +13,7 @@ import pytest
 from yarl import URL
 
 from escrow.settings import Reach
+from tests.patience import PATIENCE_SECONDS
 from tests.webhooks.receivers import Heard, Names, Receiver, answers, receiver
 from tests.workers.process import until
 from webhooks.request import ssrf
@@ -30,7 +31,7 @@ async def post(by: Sender, url: str) -> Answer:
 
 
 def sender(names: Names, *, reach: Reach = Reach.LOOPBACK) -> Sender:
-    return Sender(reach=reach, resolver=names, total_seconds=5)
+    return Sender(reach=reach, resolver=names, total_seconds=PATIENCE_SECONDS)
 
 
 async def test_the_denied_address_of_these_tests_does_lead_to_the_receiver() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gzip
 import socket
 import threading
@@ -29,7 +30,8 @@ from tests.webhooks.receivers import (
     receiver,
     says,
 )
-from webhooks.request.answers import Answer, ErrorClass, retry_after_seconds
+from tests.workers.process import until
+from webhooks.request.answers import Answer, ErrorClass, current, retry_after_seconds
 from webhooks.request.dns import Resolver, SystemResolver
 from webhooks.request.sender import EXCERPT_BYTES_MAX, Sender
 
@@ -37,8 +39,8 @@ BODY = b'{"type":"milestone.released"}'
 SIGNED = {"webhook-id": "evt_1", "webhook-timestamp": "1", "webhook-signature": "v1,x"}
 
 
-def sender(resolver: Resolver | None = None, *, total_seconds: float = 5) -> Sender:
-    """One that reaches this machine, where the tests' receivers are."""
+def sender(resolver: Resolver | None = None, *, total_seconds: float = PATIENCE_SECONDS) -> Sender:
+    """One that reaches this machine, where the tests' receivers are. It waits, however busy the machine is."""
     return Sender(reach=Reach.LOOPBACK, resolver=resolver, total_seconds=total_seconds)
 
 
@@ -46,7 +48,7 @@ async def post(by: Sender, url: str) -> Answer:
     return await by.post(url=url, headers=SIGNED, body=BODY)
 
 
-async def once(behave: Behaviour, *, total_seconds: float = 5) -> Answer:
+async def once(behave: Behaviour, *, total_seconds: float = PATIENCE_SECONDS) -> Answer:
     async with receiver(behave) as seen, sender(total_seconds=total_seconds) as by:
         return await post(by, seen.url())
 
@@ -130,18 +132,58 @@ async def test_no_cookie_is_ever_sent_back() -> None:
     assert all("cookie" not in heard.headers for heard in seen.heard)
 
 
-async def test_a_receiver_that_hangs_times_out() -> None:
-    answer = await once(hangs, total_seconds=0.2)
+class Deadlines:
+    """Those of the sender's requests: each passes when the test says so, so that none does before a request is far enough."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        """How far away they would be."""
+        self._made: list[asyncio.Timeout] = []
+
+    def timeout(self, seconds: float) -> asyncio.Timeout:
+        """In place of asyncio's."""
+        self.seconds.append(seconds)
+        self._made.append(asyncio.timeout(None))
+        return self._made[-1]
+
+    def pass_now(self) -> None:
+        self._made[-1].reschedule(asyncio.get_running_loop().time())
+
+
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+    these = Deadlines()
+    monkeypatch.setattr("webhooks.request.sender.asyncio", these)
+    return these
+
+
+async def test_a_receiver_that_hangs_times_out(deadlines: Deadlines) -> None:
+    async with receiver(hangs) as seen, sender(total_seconds=7) as by:
+        under_way = asyncio.create_task(post(by, seen.url()))
+        await seen.arrived.wait()
+        assert deadlines.seconds == [7]
+        deadlines.pass_now()
+        answer = await under_way
     assert (answer.status, answer.error, answer.address) == (None, ErrorClass.TIMEOUT, "127.0.0.1")
-    assert answer.total_ms >= 200
 
 
-async def test_a_body_that_drips_times_out_and_its_connection_is_not_used_again() -> None:
-    async with receiver(drips) as seen, sender(total_seconds=0.3) as by:
-        answer = await post(by, seen.url())
+async def test_a_body_that_drips_times_out_and_its_connection_is_not_used_again(deadlines: Deadlines) -> None:
+    async def behave(seen: Receiver, heard: Heard, writer: asyncio.StreamWriter) -> None:
+        await (drips if len(seen.heard) == 1 else answers())(seen, heard, writer)
+
+    async with receiver(behave) as seen, sender() as by:
+        context = contextvars.copy_context()
+        under_way = asyncio.create_task(post(by, seen.url()), context=context)
+
+        async def has_begun() -> bool:
+            return current in context and bool(context[current].answer.excerpt)
+
+        await until(has_begun)
+        deadlines.pass_now()
+        answer = await under_way
         assert (answer.status, answer.error, answer.is_success) == (200, ErrorClass.TIMEOUT, False)
-        assert 0 < len(answer.excerpt) < 1000
-        await post(by, seen.url())
+        assert 0 < len(answer.excerpt) < 100_000
+        assert (await post(by, seen.url())).is_success
         assert seen.connections == 2
 
 
@@ -278,7 +320,9 @@ async def test_a_name_server_that_hangs_times_out() -> None:
             raise AssertionError(host)
 
     async with sender(Silent(), total_seconds=0.2) as by:
-        assert (await post(by, "http://hooks.test/")).error is ErrorClass.TIMEOUT
+        answer = await post(by, "http://hooks.test/")
+    assert answer.error is ErrorClass.TIMEOUT
+    assert answer.total_ms >= 200
 
 
 async def test_an_idle_connection_that_the_receiver_closed_is_nobodys_failure() -> None:
@@ -348,7 +392,7 @@ async def tls_answer(
     names = Names(hooks_test=["127.0.0.1"], other_test=["127.0.0.1"])
     tls = authority.client() if trusted else None
     async with receiver(tls=authority.server(presented, expired=expired)) as seen:
-        async with Sender(reach=Reach.LOOPBACK, resolver=names, tls=tls, total_seconds=5) as by:
+        async with Sender(reach=Reach.LOOPBACK, resolver=names, tls=tls, total_seconds=PATIENCE_SECONDS) as by:
             answer = await post(by, seen.url(asked, scheme="https"))
         return answer, len(seen.heard)
 

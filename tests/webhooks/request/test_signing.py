@@ -56,7 +56,7 @@ def test_the_library_of_the_standard_accepts_our_requests() -> None:
         (lambda: headers(HmacKey(SECRET)), BODY.replace(b"released", b"refunded"), "No matching signature"),
         (lambda: headers(HmacKey(SECRET)), BODY + b" ", "No matching signature"),
         (lambda: headers(HmacKey(SECRET), age_seconds=301), BODY, "too old"),
-        (lambda: headers(HmacKey(SECRET), age_seconds=-310), BODY, "too new"),
+        (lambda: headers(HmacKey(SECRET), age_seconds=-3_600), BODY, "too new"),
         (lambda: headers(HmacKey(SECRET)) | {"webhook-id": "evt_another"}, BODY, "No matching signature"),
         (
             lambda: headers(HmacKey(SECRET)) | {"webhook-timestamp": str(int(time.time()) - 9)},
