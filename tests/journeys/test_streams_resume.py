@@ -7,7 +7,6 @@ machinery waits until enough was heard, or written, since the one before.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import signal
 import tempfile
@@ -23,14 +22,13 @@ from websockets.exceptions import ConnectionClosed
 from api.live.closing import Code
 from earnest.engines.processes import Record
 from earnest.engines.redis import EmbeddedRedis
-from escrow import cursors, database
+from escrow import cursors, database, vault
 from escrow.accounts.authentication import authenticate
-from escrow.errors import DomainError
 from tests.api.live.serving import Served, serve, settled
 from tests.api.live.socket import connected
 from tests.api.live.sse import opened
 from tests.chance import often
-from tests.factories import Deployment
+from tests.factories import SECRET_KEY, Deployment
 from tests.workers.process import until, worker
 
 WRITERS: Final = 8
@@ -97,8 +95,7 @@ async def _write(deployment: Deployment, writing: Writing, stop: asyncio.Event) 
             return
         deal = await deployment.propose("10.00", "20.00")
         await deal.accept()
-        with contextlib.suppress(DomainError):
-            await deal.fund()
+        await deal.fund()
         writing.wrote()
 
 
@@ -168,10 +165,19 @@ async def _left(token: str | None, heard: list[Heard]) -> int:
     return sum(cursors.read_cursor(cursor) > last for cursor, _, _ in await _visible(token))
 
 
+async def _nothing_is_paid_for() -> bool:
+    return not await database.fetch_value("SELECT EXISTS (SELECT FROM payment_orders WHERE state = 'STARTED')")
+
+
+async def _at_work() -> int:
+    return int(await database.fetch_value("SELECT count(*) FROM milestones WHERE state = 'ACTIVE'"))
+
+
 async def test_readers_who_come_back_at_random_points_hear_every_visible_event_once_and_in_order(
     database: str, own_redis: EmbeddedRedis, tmp_path: Path
 ) -> None:
     async with serve(own_redis.url, sequencing=False) as served, AsyncExitStack() as stack:
+        vault.use([SECRET_KEY])  # which the worker has, too
         people = served.people
         stop, done, writing = asyncio.Event(), asyncio.Event(), Writing()
         process = await stack.enter_async_context(worker(database, own_redis.url, tmp_path / "worker.log"))
@@ -208,9 +214,11 @@ async def test_readers_who_come_back_at_random_points_hear_every_visible_event_o
             stop.set()
             writing.allow(WRITERS)
             await asyncio.gather(*writers)
+            await until(_nothing_is_paid_for, within_seconds=PATIENCE_SECONDS)
             await settled()
             done.set()
             await asyncio.gather(*reading)
+        assert await _at_work() == writing.contracts
         for (token, by_socket, _), one in heard.items():
             expected = await _visible(token)
             assert len(expected) > 100
