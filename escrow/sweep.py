@@ -89,10 +89,16 @@ async def fire(contract_id: str) -> Counter[str]:
 
 
 async def hand_back(
-    token: str, *, done: Sequence[str] = (), failed: Mapping[str, str], happened: Mapping[str, int]
+    token: str,
+    *,
+    done: Sequence[str] = (),
+    unused: Sequence[str] = (),
+    failed: Mapping[str, str],
+    happened: Mapping[str, int],
 ) -> None:
     """Give contracts back that were claimed under `token`; those that failed, with the reason, wait longer each time.
 
+    `unused` are those that nobody began with: what had failed before the claim still has, and may be tried at once.
     Counts the deadlines in what happened, not what followed from them. Contracts that somebody else has claimed since are
     left to them. One statement.
     """
@@ -109,6 +115,7 @@ async def hand_back(
         RETRY_SECONDS_MAX,
         list(counts),
         list(counts.values()),
+        list(unused),
     )
 
 
@@ -184,7 +191,11 @@ _STILL_DUE: Final = "SELECT EXISTS (SELECT FROM deadlines WHERE contract_id = $1
 
 _HAND_BACK: Final = """
 WITH given_back AS (
-    DELETE FROM deadline_sweeps WHERE contract_id = ANY ($2::text[]) AND lease_token = $1
+    DELETE FROM deadline_sweeps
+    WHERE lease_token = $1 AND (contract_id = ANY ($2::text[]) OR contract_id = ANY ($9::text[]) AND attempts = 1)
+), unused AS (
+    UPDATE deadline_sweeps SET attempts = attempts - 1, free_at = clock_timestamp()
+    WHERE lease_token = $1 AND contract_id = ANY ($9::text[]) AND attempts > 1
 ), put_off AS (
     UPDATE deadline_sweeps AS held
     SET last_error = failed.error,

@@ -65,6 +65,7 @@ class _Ended:
     """What came of the contracts of one claim that are done with."""
 
     done: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     happened: Counter[str] = field(default_factory=Counter)
 
@@ -134,8 +135,8 @@ class _Work:
     async def _fire(self, token: str, contract_id: str) -> None:
         process_log.begin(contract=contract_id)
         async with self._slots:
-            if self._ending:  # given back as it was taken
-                self._ended[token].done.append(contract_id)
+            if self._ending:
+                self._ended[token].unused.append(contract_id)
                 return
             try:
                 async with asyncio.timeout(FIRE_SECONDS_MAX):
@@ -164,7 +165,9 @@ class _Work:
             ended = self._ended.pop(token)
             # A pump that is stopped at this very moment has handed it back, too.
             await database.uncancelled(
-                sweep.hand_back(token, done=ended.done, failed=ended.failed, happened=ended.happened)
+                sweep.hand_back(
+                    token, done=ended.done, unused=ended.unused, failed=ended.failed, happened=ended.happened
+                )
             )
 
     async def end(self) -> None:
@@ -181,7 +184,7 @@ class _Work:
         try:
             if self._claiming is not None:  # cut off in the middle of it: nobody has begun with these
                 unused = await self._claiming
-                self._ended[unused.token].done.extend(unused.contract_ids)
+                self._ended[unused.token].unused.extend(unused.contract_ids)
             await self.hand_back()
         except Exception as error:  # noqa: BLE001 - leases end by themselves
             _log.warning("leases not handed back", extra={"error": error})

@@ -187,6 +187,46 @@ async def test_a_lease_of_before_gives_nothing_back_that_is_somebody_elses_now()
     assert await held() == {}
 
 
+async def test_what_nobody_began_with_is_given_back_as_it_was_taken() -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    await advance_past_deadlines()
+    claimed = await sweep.claim(1)
+    await sweep.hand_back(claimed.token, unused=[deal.id], failed={}, happened={})
+    assert await held() == {}, "it had never failed"
+    claimed = await sweep.claim(1)
+    await sweep.hand_back(claimed.token, failed={deal.id: "an update was needed"}, happened={})
+    await free_all()
+    claimed = await sweep.claim(1)
+    await sweep.hand_back(claimed.token, unused=[deal.id], failed={}, happened={})
+    assert await held() == {deal.id: (1, "an update was needed")}
+    assert (await sweep.claim(1)).contract_ids == (deal.id,), "another worker goes on at once"
+
+
+async def test_a_pump_that_is_stopped_while_it_claims_gives_back_as_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    await advance_past_deadlines()
+    failed = await sweep.claim(1)
+    await sweep.hand_back(failed.token, failed={deal.id: "an update was needed"}, happened={})
+    await free_all()
+    claim, has_claimed, may_end = sweep.claim, asyncio.Event(), asyncio.Event()
+
+    async def claiming(limit: int) -> sweep.Claim:
+        claimed = await claim(limit)
+        has_claimed.set()
+        await may_end.wait()
+        return claimed
+
+    monkeypatch.setattr(sweep, "claim", claiming)
+    pump = asyncio.create_task(deadlines.pump())
+    await has_claimed.wait()
+    pump.cancel()
+    may_end.set()
+    await asyncio.wait({pump})
+    assert await held() == {deal.id: (1, "an update was needed")}
+
+
 @pytest.mark.parametrize("answer", ["approve", "request_changes"])
 async def test_a_stale_claim_does_nothing(answer: str) -> None:
     there = await Deployment.make()
