@@ -127,6 +127,11 @@ async def make_due(order_id: str) -> None:
     await fetch("UPDATE payment_orders SET due_at = now() WHERE id = $1", order_id)
 
 
+async def settle() -> None:
+    """As if the time had passed that the sandbox takes for what it was asked so far."""
+    await fetch("UPDATE sandbox_charges SET settles_at = now() WHERE settles_at > now()")
+
+
 def hold_minds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the sandbox change its mind only by `change_minds`, however long the test takes until then."""
     monkeypatch.setattr("escrow.payments.sandbox.CHANGE_OF_MIND_SECONDS", CHANGE.total_seconds())

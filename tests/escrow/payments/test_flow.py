@@ -17,7 +17,17 @@ from escrow.payments.results import Answer, Failed, Found, Hint, Pending, Provid
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import OrderOutcome
-from tests.escrow.payments.stage import Deal, age_calls, change_minds, charge, hold_minds, make_due, order, strike
+from tests.escrow.payments.stage import (
+    Deal,
+    age_calls,
+    change_minds,
+    charge,
+    hold_minds,
+    make_due,
+    order,
+    settle,
+    strike,
+)
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -314,7 +324,7 @@ async def test_what_has_no_result_for_weeks_is_left_to_a_person_and_still_looked
             assert await orders.attend(claimed, provider)
         assert await is_left_to_a_person(order_id) == stuck
     assert await deal.events("order.stuck") == ["order.stuck"]
-    await fetch("UPDATE sandbox_charges SET settles_at = now() WHERE kind = 'REFUND'")
+    await settle()
     await orders.nudge([Hint(order_id)])
     await work(sandbox, until=becomes(order_id, "PAID"))
     assert not await is_left_to_a_person(order_id)
@@ -429,7 +439,7 @@ async def test_what_a_person_took_back_by_hand_is_not_taken_back_again(sandbox: 
     deal, order_id = await payout_of("40.01", sandbox)
     for claimed in await orders.claim(10):
         assert await orders.attend(claimed, sandbox)
-    await asyncio.sleep(0.05)  # the payout has failed by then at the provider
+    await settle()
     await work(ByHand(), until=becomes(order_id, "FAILED"))
     assert await keys("TAKE_BACK") == []
     assert await deal.events("payout.failed", "order.stuck") == ["payout.failed"]

@@ -29,6 +29,7 @@ from tests.escrow.payments.stage import (
     hold_minds,
     make_due,
     order,
+    settle,
     strike,
     take,
 )
@@ -407,9 +408,9 @@ async def test_a_payout_of_another_sum_is_left_to_a_person(deal: Deal, sandbox: 
     await work(sandbox, until=finished(*await open_orders(deal)))
     await deal.approve()
     order_id = await deal.request_payout()
-    provider = Generous(settle_seconds=0.01)
+    provider = Generous()
     assert await orders.attend(await claim_one(), provider)
-    await asyncio.sleep(0.05)
+    await settle()
     await make_due(order_id)
     assert await orders.attend(await claim_one(), provider)
     row = await order(order_id)
@@ -433,7 +434,7 @@ async def test_an_order_costs_one_statement_to_claim_one_to_note_its_charge_one_
     assert len(statements) == 4, (
         "two calls, which are statements with the sandbox, the charge noted between, handing back"
     )
-    await asyncio.sleep(0.05)
+    await settle()
     await make_due(order_id)
     claimed = await claim_one()
     with counting() as statements:
