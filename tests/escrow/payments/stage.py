@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import pytest
 
 from escrow import ids
 from escrow.agreement import commands as c
@@ -16,6 +20,9 @@ from escrow.payments.results import Prepared
 from escrow.pipeline import run
 from tests import factories
 from tests.factories import Deployment, usd
+
+CHANGE: Final = timedelta(hours=1)
+"""Between two results of the sandbox whose mind changes when a test says so: so long that no machine is that busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,22 @@ async def take(claimed: Claimed, provider: Provider, *, token: str | None) -> No
 async def make_due(order_id: str) -> None:
     """As if the time had come, or the lease had ended."""
     await fetch("UPDATE payment_orders SET due_at = now() WHERE id = $1", order_id)
+
+
+async def settle() -> None:
+    """As if the time had passed that the sandbox takes for what it was asked so far."""
+    await fetch("UPDATE sandbox_charges SET settles_at = now() WHERE settles_at > now()")
+
+
+def hold_minds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the sandbox change its mind only by `change_minds`, however long the test takes until then."""
+    monkeypatch.setattr("escrow.payments.sandbox.CHANGE_OF_MIND_SECONDS", CHANGE.total_seconds())
+    monkeypatch.setattr("escrow.payments.sandbox_books._CHANGE", CHANGE)
+
+
+async def change_minds() -> None:
+    """As if the time had passed after which the sandbox changes its mind, and tells of it."""
+    await fetch("UPDATE sandbox_charges SET settles_at = settles_at - $1::interval, notices = ARRAY[now()]", CHANGE)
 
 
 async def age_calls(order_id: str, by: str) -> None:

@@ -17,14 +17,25 @@ from escrow.payments.results import Answer, Failed, Found, Hint, Pending, Provid
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import OrderOutcome
-from tests.escrow.payments.stage import Deal, age_calls, charge, make_due, order, strike
+from tests.escrow.payments.stage import (
+    Deal,
+    age_calls,
+    change_minds,
+    charge,
+    hold_minds,
+    make_due,
+    order,
+    settle,
+    strike,
+)
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture
-def sandbox() -> Sandbox:
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    hold_minds(monkeypatch)
     return Sandbox(settle_seconds=0.02, slow_seconds=0.3, act_seconds=0.05)
 
 
@@ -102,9 +113,8 @@ async def test_a_payer_who_declines_or_does_nothing_has_the_deposit_fail(
     assert await sound()
 
 
-async def test_a_deposit_that_the_law_gave_up_while_its_payer_was_waited_for_cannot_be_paid_any_more(
-    sandbox: Sandbox,
-) -> None:
+async def test_a_deposit_that_the_law_gave_up_while_its_payer_was_waited_for_cannot_be_paid_any_more() -> None:
+    sandbox = Sandbox(slow_seconds=3_600.0)  # so long the payer could still act
     deal = await strike("100.00")
     order_id = await deal.fund("tok_action_expires")
     for claimed in await orders.claim(10):
@@ -150,8 +160,7 @@ async def test_a_payout_that_bounces_after_it_was_paid_is_payable_again_once_its
     deal, order_id = await payout_of("40.09", sandbox)
     await work(sandbox, until=becomes(order_id, "PAID"))
     assert await deal.balance("payable") == 59_91
-    await fetch("UPDATE sandbox_charges SET settles_at = settles_at - interval '2 seconds', notices = ARRAY[now()]"
-                " WHERE kind = 'PAYOUT'")  # fmt: skip
+    await change_minds()
     await work(sandbox, until=becomes(order_id, "FAILED"))
     assert await deal.events("payout.paid", "payout.failed") == ["payout.paid", "payout.failed"]
     assert await deal.balance("payable") == 100_00
@@ -315,7 +324,7 @@ async def test_what_has_no_result_for_weeks_is_left_to_a_person_and_still_looked
             assert await orders.attend(claimed, provider)
         assert await is_left_to_a_person(order_id) == stuck
     assert await deal.events("order.stuck") == ["order.stuck"]
-    await fetch("UPDATE sandbox_charges SET settles_at = now() WHERE kind = 'REFUND'")
+    await settle()
     await orders.nudge([Hint(order_id)])
     await work(sandbox, until=becomes(order_id, "PAID"))
     assert not await is_left_to_a_person(order_id)
@@ -430,7 +439,7 @@ async def test_what_a_person_took_back_by_hand_is_not_taken_back_again(sandbox: 
     deal, order_id = await payout_of("40.01", sandbox)
     for claimed in await orders.claim(10):
         assert await orders.attend(claimed, sandbox)
-    await asyncio.sleep(0.05)  # the payout has failed by then at the provider
+    await settle()
     await work(ByHand(), until=becomes(order_id, "FAILED"))
     assert await keys("TAKE_BACK") == []
     assert await deal.events("payout.failed", "order.stuck") == ["payout.failed"]

@@ -432,7 +432,7 @@ async def test_the_books_tell_each_movement_once_and_add_up_to_the_balance(sandb
         (MovementKind.REFUND, -10_000, "pay_3"),
     ]
     assert await sandbox.balance() == [Money(SUM.minor - 10_000, "USD")]
-    assert [one async for one in sandbox.movements(datetime.now(UTC))] == []
+    assert [one async for one in sandbox.movements(await fetch_value("SELECT now()"))] == []
 
 
 def test_a_notice_names_an_order_and_anything_else_is_refused(sandbox: Sandbox) -> None:
