@@ -7,6 +7,7 @@ import uvicorn
 from api.app import create_app
 from escrow import bell
 from escrow.bell import Topic
+from tests.patience import RESTS_SECONDS
 
 
 async def _die(*_: Topic) -> None:
@@ -16,4 +17,4 @@ async def _die(*_: Topic) -> None:
 def main(port: str) -> None:
     """Until it dies."""
     bell.ring = _die  # the first thing after a commit
-    uvicorn.run(create_app(), host="127.0.0.1", port=int(port), log_level="warning")
+    uvicorn.run(create_app(), host="127.0.0.1", port=int(port), log_level="warning", timeout_keep_alive=RESTS_SECONDS)

@@ -37,6 +37,7 @@ from escrow.payments.stripe.adapter import Stripe
 from escrow.pipeline import run
 from schema.build import runner
 from tests.factories import Deployment
+from tests.patience import RESTS_SECONDS
 from tests.soak import judging
 from tests.soak.figures import Figures
 from tests.soak.judging import Wrong
@@ -275,7 +276,7 @@ async def _door(failed: list[str]) -> AsyncIterator[Door]:
 
         app = Starlette(routes=[Route("/providers/{name}", take, methods=["POST"])])
         app.state.door = Shared(runner=runner())
-        server = Quiet(uvicorn.Config(app, log_config=None, access_log=False))
+        server = Quiet(uvicorn.Config(app, log_config=None, access_log=False, timeout_keep_alive=RESTS_SECONDS))
         work = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.005)

@@ -18,6 +18,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from tests.patience import RESTS_SECONDS
+
 CONTRACT: Final = {
     "id": "ctr_1", "state": "PAUSED_FOR_LUNCH", "title": "Of tomorrow", "description": "", "currency": "USD",
     "timeZone": "UTC", "depositTerm": "FIRST", "clientId": "acc_1", "freelancerId": "acc_2", "revision": 1, "turn": "MEDIATOR",
@@ -116,7 +118,10 @@ def stand_in() -> Iterator[StandIn]:
     """One that serves."""
     one = StandIn()
     routes = [Route("/graphql", one.answer, methods=["POST"]), WebSocketRoute("/graphql", one.stream)]
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical", lifespan="off"))
+    config = uvicorn.Config(
+        Starlette(routes=routes), port=0, log_level="critical", lifespan="off", timeout_keep_alive=RESTS_SECONDS
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import uvicorn
 
+from tests.patience import RESTS_SECONDS
 from tests.stand_ins.stripe import keeping
 from tests.stand_ins.stripe.books import Books, Clock
 from tests.stand_ins.stripe.description import NoDescription, stripe_description
 from tests.stand_ins.stripe.hostility import WORST, Hostility
 from tests.stand_ins.stripe.notifications import Notifier
 from tests.stand_ins.stripe.server import StandIn
-from tests.stand_ins.stripe.serving import KEY, RESTS_SECONDS, WEBHOOK_SECRET
+from tests.stand_ins.stripe.serving import KEY, WEBHOOK_SECRET
 
 SAVED_EVERY_SECONDS = 2.0
 

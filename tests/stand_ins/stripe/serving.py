@@ -14,6 +14,7 @@ from typing import Final
 import uvicorn
 
 from escrow.stripe_access import PayoutsBy, StripeAccess
+from tests.patience import RESTS_SECONDS
 from tests.stand_ins.stripe.books import Books, Clock
 from tests.stand_ins.stripe.description import stripe_description
 from tests.stand_ins.stripe.hostility import Hostility
@@ -23,8 +24,6 @@ from tests.stand_ins.stripe.server import StandIn
 KEY: Final = "rk_test_stand_in"
 WEBHOOK_SECRET: Final = "whsec_stand_in"
 RETURN_URL: Final = "https://app.example.com/paid"
-RESTS_SECONDS: Final = 3_600
-"""How long a connection stays open on which nothing is asked: nobody who was held up asks on one that is just closing."""
 
 
 @dataclass(slots=True)
