@@ -162,6 +162,10 @@ def window(browser: Browser, look: Look = DESK, *, own: tuple[str, ...] = ()) ->
     try:
         yield one
     finally:
+        for page in context.pages:
+            page.unroute_all(
+                behavior="ignoreErrors"
+            )  # an answer that is being changed now fails, and the next test by that
         context.close()
 
 
