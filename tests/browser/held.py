@@ -23,9 +23,10 @@ class Held:
     `expect_request`.
     """
 
-    def __init__(self, page: Page, name: str) -> None:
+    def __init__(self, page: Page, name: str, *, only_streams: bool = False) -> None:
         self._page = page
         self._name = name
+        self._only_streams = only_streams
         self._waiting: list[Route] | None = None
         page.route("**/graphql", self._take)
 
@@ -47,7 +48,11 @@ class Held:
             route.continue_()
 
     def _take(self, route: Route) -> None:
-        if self._waiting is not None and operation(route.request) == self._name:
+        if self._waiting is not None and self._is_meant(route.request):
             self._waiting.append(route)
         else:
             route.continue_()
+
+    def _is_meant(self, request: Request) -> bool:
+        is_stream = "text/event-stream" in request.headers.get("accept", "")
+        return operation(request) == self._name and (is_stream or not self._only_streams)
