@@ -1,4 +1,4 @@
-"""Somebody else's pages: served from an origin of their own, as a partner's site is."""
+"""Somebody else's pages: served from an origin of their own, as a partner's site is, which takes webhooks, too."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ def site() -> Iterator[Site]:
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            """Take what is sent."""
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(204)
+            self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

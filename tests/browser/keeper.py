@@ -1,7 +1,7 @@
 """Keeps a web process: starts it, and starts it again whenever it was killed, as a service manager does in production.
 
 It has imported what that needs, so that the next one serves in a moment. The id of the process that serves now stands in a file
-beside the Procfile.
+beside the Procfile, from when it was begun until its end was noticed.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def main() -> int:
 
 
 def _begun() -> int:
+    Path(SERVES).unlink(missing_ok=True)
     process = begin()
     written = Path(f"{SERVES}.new")
     written.write_text(str(process))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -16,13 +15,17 @@ from tests.browser.windows import Window, signed_in
 DOING: Final = "What you can do"
 MILESTONES: Final = "Milestones"
 HAPPENED: Final = "What happened"
-
+PARTS: Final = ("contract", "deadline", "actions", "milestones", "money", "timeline")
+"""Elements on the page of every contract; each comes with a module of its own."""
 
 STEPS_MAX: Final = 400
 """More steps by the tabulator than any page here takes to come round again."""
 
-GREY_MS: Final = 2_000
-"""How long somebody looks at a form that doesn't go away, before they press its button once more."""
+PRESSES_MAX: Final = 10
+"""More often than anything happens that changes what a form would do, while somebody looks at it."""
+
+UNDER_WAY: Final = re.compile("Sending|Looking ahead")
+"""What a button says that was pressed, until the form is gone or wants to be looked at once more."""
 
 _ISOLATED: Final = "[\u2066-\u2069]?"
 """What stands around somebody's words and sums in a sentence, and isn't seen."""
@@ -82,13 +85,13 @@ class Person:
         self.confirms(form)
 
     def confirms(self, form: Locator) -> None:
-        """Press the button; again, if it turned grey at that moment since something had happened that changes what will be."""
-        while True:
+        """Press the button; again, if the form stays, since something had happened that changes what will be."""
+        for _ in range(PRESSES_MAX):
             self.presses(form.get_by_role("button", name="Confirm", exact=True))
-            expect(form.get_by_role("button", name="Sending …")).to_have_count(0)
-            with suppress(AssertionError):
-                expect(form).to_have_count(0, timeout=GREY_MS)
+            expect(form.get_by_role("button", name=UNDER_WAY)).to_have_count(0)
+            if form.count() == 0:  # it goes away at once with the answer
                 return
+        raise AssertionError(f"it stays: {form.inner_text()}")
 
     def plans(self, row: int, *, title: str, price: str, days: int) -> None:
         """Write one milestone of a plan."""
@@ -108,6 +111,13 @@ class Person:
         """Wait until the plan says of a milestone that it is so."""
         row = self.section(MILESTONES).get_by_role("listitem").filter(has_text=title).first
         expect(row.get_by_text(state, exact=True).first).to_be_visible()
+
+    def sees_all(self) -> None:
+        """Wait until the page of a contract shows each part of it, hears what happens, and asks nothing more."""
+        for part in PARTS:
+            expect(self.page.locator(f"earnest-{part} .root > :not([aria-busy])").first).to_be_visible()
+        expect(self.page.locator("[part=connection]")).to_have_text("Live")
+        self.window.rests()
 
     def reads(self, *texts: str) -> None:
         """Wait until the page says each of it."""

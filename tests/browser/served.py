@@ -47,7 +47,12 @@ class Served:
 
     def kill_web(self) -> None:
         """End the web process as a crash would; another one is started at once."""
-        os.kill(int((self.root / SERVES).read_text()), signal.SIGKILL)
+        serves = self.root / SERVES
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not serves.exists():  # it may serve before that is written down
+            assert time.monotonic() < deadline, "nobody serves any more"
+            time.sleep(0.01)
+        os.kill(int(serves.read_text()), signal.SIGKILL)
 
     def ask(self, role: str, document: str, **variables: Any) -> dict[str, Any]:
         """What somebody's program gets, which asks again while nobody serves; fails on errors."""
@@ -57,6 +62,16 @@ class Served:
         assert "errors" not in answer, answer
         data: dict[str, Any] = answer["data"]
         return data
+
+    def is_over(self, token: str) -> bool:
+        """Whether nobody is known by this token any more."""
+        headers = {"authorization": f"Bearer {token}"}
+        answer = _answer(f"{self.url}/graphql", json={"query": "{ viewer { sessionId } }"}, headers=headers)
+        return "UNAUTHENTICATED" in [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+    def figures(self) -> str:
+        """What the process that serves says of itself."""
+        return _http.get(f"{self.url}/metrics").text
 
     def do(self, role: str, mutation: str, select: str, **given: Any) -> Any:
         """What a mutation of that name answers to these inputs, which it mustn't refuse."""

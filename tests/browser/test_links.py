@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import httpx
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
@@ -28,12 +27,6 @@ def _is(page: Page, name: str) -> None:
     expect(page.get_by_role("banner").get_by_text(name)).to_be_visible()
 
 
-def _is_over(served: Served, token: str) -> bool:
-    bearer = {"authorization": f"Bearer {token}"}
-    answer = httpx.post(f"{served.url}/graphql", json={"query": "{ viewer { sessionId } }"}, headers=bearer)
-    return "UNAUTHENTICATED" in answer.text
-
-
 def test_a_tab_asks_before_it_becomes_somebody_elses(served: Served, new_window: NewWindow) -> None:
     one = new_window()
     page = one.open(served.link("client"))
@@ -55,7 +48,7 @@ def test_a_tab_asks_before_it_becomes_somebody_elses(served: Served, new_window:
         expect(page.get_by_role("alert")).to_contain_text(REFUSED)
         _is(page, "Harbour Bakery")
     assert page.evaluate(KEPT) == first
-    assert not _is_over(served, first)
+    assert not served.is_over(first)
 
     _pastes(page, served.link("freelancer"))
     question.get_by_role("button", name="Sign in as").click()
@@ -86,7 +79,7 @@ def test_a_link_that_was_asked_about_is_kept_over_a_reload_and_can_have_a_tab_of
     _is(page, "Harbour Bakery")
     expect(question).to_have_count(0)
     assert page.evaluate(KEPT) == first
-    assert not _is_over(served, first)
+    assert not served.is_over(first)
     page.reload()
     _is(page, "Harbour Bakery")
     expect(question).to_have_count(0)

@@ -6,7 +6,6 @@ import re
 import time
 from typing import Final
 
-import httpx
 from playwright.sync_api import expect
 
 from tests.browser.conftest import NewWindow
@@ -24,7 +23,7 @@ COUNTED: Final = re.compile(r'^earnest_policy_reports(?:_total)?\{directive="img
 
 
 def _counted(served: Served) -> int:
-    found = COUNTED.search(httpx.get(f"{served.url}/metrics").text)
+    found = COUNTED.search(served.figures())
     return int(found[1]) if found else 0
 
 

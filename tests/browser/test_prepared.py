@@ -51,7 +51,7 @@ def test_a_person_confirms_what_an_agent_has_prepared(served: Served, new_window
     client = at_the_console(one, served, "client", place=place)
     client.reads("Prepared for you", "5.00")
     form = client.section("Prepared for you").get_by_role("form", name="Approve and pay", exact=True)
-    assert form.get_by_role("textbox", name="Message").first.input_value() == "Well “done”?"
+    expect(form.get_by_role("textbox", name="Message").first).to_have_value("Well “done”?")
     assert deal.last_sequence() == before
     one.is_fine()
     client.confirms(form)
@@ -131,9 +131,9 @@ def test_confirming_while_it_is_looked_ahead_waits_and_asks_to_look_again_if_sum
 ) -> None:
     deal = handed_in(served, "Confirmed in between")
     client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    previews = Held(client.page, "Preview")
     client.presses(client.can("Approve and pay"))
     client.reads("What will happen", "$200.00")
-    previews = Held(client.page, "Preview")
     form = client.page.get_by_role("form", name="Approve and pay", exact=True)
 
     def confirms_meanwhile() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ class Window:
     asked: list[str] = field(default_factory=list)
     """The address of every request, in order."""
     referrers: set[str] = field(default_factory=set)
+    _under_way: set[Request] = field(default_factory=set)
 
     def open(self, address: str) -> Page:
         """Go there; that origin is the window's own."""
@@ -102,6 +104,14 @@ class Window:
         found = self.audited()
         assert not found, "\n".join(found)
 
+    def rests(self) -> None:
+        """Wait until all that the page asks by now has its answer; streams have none."""
+        self.page.evaluate("() => new Promise((done) => setTimeout(done))")  # what is to be asked at once was asked
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._under_way:
+            assert time.monotonic() < deadline, [request.url for request in self._under_way]
+            self.page.wait_for_timeout(20)
+
     def without(self, text: str) -> list[str]:
         """All complaints but those with that text."""
         return [one for one in self.complaints if text not in one]
@@ -115,15 +125,22 @@ class Window:
 
     def _asks(self, request: Request) -> None:
         self.asked.append(request.url)
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            self._under_way.add(request)
         self.referrers |= {value for name, value in request.headers.items() if name == "referer" and value}
         if urlsplit(request.url).scheme in {"http", "https"} and _origin(request.url) not in self.own:
             self.complaints.append(f"request to another origin: {request.url}")
+
+    def _has_its_answer(self, request: Request) -> None:
+        self._under_way.discard(request)
 
     def watch(self, context: BrowserContext) -> None:
         """Hear everything that the pages of a context say and ask."""
         context.on("console", self._says)
         context.on("weberror", self._throws)
         context.on("request", self._asks)
+        context.on("requestfinished", self._has_its_answer)
+        context.on("requestfailed", self._has_its_answer)
 
 
 def signed_in(window: Window, token: str) -> Window:
@@ -162,6 +179,10 @@ def window(browser: Browser, look: Look = DESK, *, own: tuple[str, ...] = ()) ->
     try:
         yield one
     finally:
+        for page in context.pages:
+            page.unroute_all(
+                behavior="ignoreErrors"
+            )  # an answer that is being changed now fails, and the next test by that
         context.close()
 
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { chromium } from 'playwright-core';
-import { authorization, socketUrl, url } from './field.mjs';
+import { PATIENCE_MS, authorization, socketUrl, url } from './field.mjs';
 
 async function origin(port) {
   const server = http.createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html>'));
@@ -12,7 +12,7 @@ async function origin(port) {
 
 const friend = await origin(Number(process.env.EARNEST_ALLOWED_PAGE_PORT));
 const stranger = await origin(0);
-const browser = await chromium.launch({ executablePath: process.env.EARNEST_CHROMIUM, args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath: process.env.EARNEST_CHROMIUM, args: ['--no-sandbox'], timeout: PATIENCE_MS });
 
 // What a page can do, run in it.
 const attempts = async ({ url, socketUrl, authorization }) => {
@@ -39,6 +39,7 @@ const attempts = async ({ url, socketUrl, authorization }) => {
 };
 async function tried({ address }) {
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(address);
   return page.evaluate(attempts, { url, socketUrl, authorization });
 }

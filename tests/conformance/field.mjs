@@ -25,10 +25,13 @@ export async function restart() {
   assert.equal(answer.status, 204);
 }
 
+// How long to wait for what comes at once on a quiet machine.
+export const PATIENCE_MS = 120_000;
+
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 // Do something again and again until something is true of what came.
-export async function until(isSo, act, patience = 60_000) {
+export async function until(isSo, act, patience = PATIENCE_MS) {
   const deadline = Date.now() + patience;
   while (!isSo()) {
     assert.ok(Date.now() < deadline, 'it never came true');

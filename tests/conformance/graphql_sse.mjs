@@ -8,16 +8,13 @@ const events = 'subscription ($after: Cursor) { events(after: $after) { cursor t
 
 const client = createClient({ url, headers, retryAttempts: 0 });
 
-async function take(count, query, variables, meanwhile = async () => {}) {
+async function take(count, query, variables) {
   const taken = [];
-  const answers = client.iterate({ query, variables });
-  const started = meanwhile();
-  for await (const answer of answers) {
+  for await (const answer of client.iterate({ query, variables })) {
     assert.equal(answer.errors, undefined, JSON.stringify(answer));
     taken.push(Object.values(answer.data)[0]);
     if (taken.length === count) break;
   }
-  await started;
   return taken;
 }
 
@@ -37,13 +34,22 @@ console.log('a replay that resumes from its cursor');
 
 const [{ nodes }] = await take(1, '{ contracts { nodes { id title } } }');
 const propose = async () => {
-  await pause(500);
   const [payload] = await take(1, PROPOSE, { input: proposal('By graphql-sse') });
   assert.deepEqual(payload.userErrors, []);
+  return payload.contract.id;
 };
-const live = await take(2, events, { after: 'latest' }, propose);
-assert.deepEqual(live.map((event) => event.type), ['contract.proposed', 'milestone.added']);
-assert.ok(nodes.every((one) => one.id !== live[0].stream));
+const made = [];
+const live = [];
+const fromNow = client.iterate({ query: events, variables: { after: 'latest' } });
+const taking = (async () => {
+  for await (const { data } of fromNow) live.push(data.events);
+})();
+const told = () => live.filter((event) => event.stream === made.find((id) => live.some(({ stream, sequence }) => stream === id && sequence === 1)));
+await until(() => told().length === 2, async () => made.push(await propose()));
+await fromNow.return();
+await taking;
+assert.deepEqual(told().map((event) => event.type), ['contract.proposed', 'milestone.added']);
+assert.ok(live.every((event) => nodes.every((one) => one.id !== event.stream)));
 console.log('what a mutation does is heard at once');
 
 assert.equal((await failure('{ nothing }')).extensions.code, 'BAD_REQUEST');

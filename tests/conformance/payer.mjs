@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { GraphQLClient } from 'graphql-request';
 import { createClient } from 'graphql-sse';
-import { PROPOSE, authorization, proposal, url } from './field.mjs';
+import { PATIENCE_MS, PROPOSE, authorization, proposal, url } from './field.mjs';
 
 const ASKS_THE_PAYER = 'pm_card_authenticationRequired';
 const DEPOSIT = `query ($id: ID!) { contract(id: $id) {
@@ -56,11 +56,12 @@ async function waiting(title) {
   return { id: contract.id, action: deposit.nextAction };
 }
 
-const browser = await chromium.launch({ executablePath: process.env.EARNEST_CHROMIUM, args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath: process.env.EARNEST_CHROMIUM, args: ['--no-sandbox'], timeout: PATIENCE_MS });
 
 // Opens the page of the bank; gives what presses a button there, sees where that leads, and that the browser complains of nothing.
 async function atTheBank({ url: address }) {
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   const complaints = [];
   const visited = new Set();
   page.on('console', (message) => complaints.push(`${message.text()} ${message.location().url}`));

@@ -149,7 +149,7 @@ def test_a_receiver_of_the_page_has_each_event_once_and_in_order(
             say(deployment, contract_id, "Again")
         told = [event for contract_id in contracts for event in seen_of(one, contract_id, 4)]
         assert [event["sequence"] for event in told] == [1, 2, 3, 4] * 3
-        forged = httpx.post(one.url, content=b'{"type": "milestone.released"}', headers=_FORGED)
+        forged = httpx.post(one.url, content=b'{"type": "milestone.released"}', headers=_FORGED, timeout=60)
         assert forged.status_code == 401
         ids = [json.loads(line)["id"] for line in one.inbox.read_text().splitlines()]
         assert len(ids) == len(set(ids))

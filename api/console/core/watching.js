@@ -56,7 +56,7 @@ class Watching {
   add(watcher) {
     this.#watchers.add(watcher);
     watcher.onConnection?.(this.#connection);
-    if (watcher.document !== null) void this.started.then(() => this.#show(watcher));
+    void this.started.then(() => this.#show(watcher));
     return () => this.#remove(watcher);
   }
 
@@ -103,11 +103,12 @@ class Watching {
   /** @param {Watcher} watcher */
   #show(watcher) {
     if (!this.#watchers.has(watcher)) return;
+    if (watcher.document === null) return watcher.onBegun?.();
     const name = nameOf(watcher);
     const known = this.#questions.get(name);
     if (known?.data) return watcher.onData?.(known.data);
     if (known) return;
-    const question = new Question(this.api, { document: watcher.document ?? "", variables: { id: this.contractId, ...watcher.variables }, piece: watcher.piece }, {
+    const question = new Question(this.api, { document: watcher.document, variables: { id: this.contractId, ...watcher.variables }, piece: watcher.piece }, {
       onData: (data) => this.#each((other) => nameOf(other) === name && other.onData?.(data)),
       onFailure: (error) => this.#each((other) => nameOf(other) === name && other.onFailure?.(error)),
     });

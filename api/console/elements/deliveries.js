@@ -63,10 +63,8 @@ export class EarnestDeliveries extends EarnestElement {
   /** @param {Answer[]} endpoints */
   #listen(endpoints) {
     const named = this.getAttribute("webhook");
-    let isFirst = true;
     const onConnection = (/** @type {Connection} */ connection) => {
-      if (connection === "live" && !isFirst) void this.#ask();
-      isFirst = false;
+      if (connection === "live") void this.#ask(); // nothing tells what has changed since the last answer
     };
     for (const { id } of endpoints.filter((one) => !named || one.id === named).slice(0, 4)) {
       this.whenLeft(follow(this.api, { followed: deliveriesTo(id), onEvent: () => void this.#ask(), onConnection }));

@@ -30,8 +30,7 @@ export class EarnestTimeline extends EarnestElement {
     this.#events.clear();
     this.#newest = 0;
     if (!this.contract) return;
-    this.watch({ document: null, onEvent: (event) => this.#come(event) });
-    void this.#ask(null);
+    this.watch({ document: null, onBegun: () => void this.#ask(null), onEvent: (event) => this.#come(event) });
   }
 
   /** Ask for a page: the latest, or the one before a cursor. @param {string | null} before */

@@ -107,7 +107,10 @@ export class Console extends Page {
     this.#stopFollowing?.();
     const { name, subject } = this.#place;
     if (!PAGES[name]?.listens || subject) return;
-    const onConnection = (/** @type {string} */ _, /** @type {Failed | null} */ error) => error && void this.reload();
+    const onConnection = (/** @type {string} */ connection, /** @type {Failed | null} */ error) => {
+      if (error) void this.reload();
+      else if (connection === "live") this.#askSoon(); // no event tells what happened since the page's first answer
+    };
     this.#stopFollowing = follow(this.api, { onEvent: () => this.#askSoon(), onConnection });
   }
 

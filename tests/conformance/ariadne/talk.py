@@ -12,9 +12,11 @@ PATIENCE_SECONDS = 60.0
 
 
 def _client() -> Client:
+    headers = {"Authorization": AUTHORIZATION}
     return Client(
         url=URL,
-        headers={"Authorization": AUTHORIZATION},
+        headers=headers,
+        http_client=httpx.AsyncClient(headers=headers, timeout=PATIENCE_SECONDS),
         ws_url=URL.replace("http", "ws", 1),
         ws_headers={"Authorization": AUTHORIZATION},
         ws_connection_init_payload={"headers": {"Authorization": AUTHORIZATION}},

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { PATIENCE_MS } from '../field.mjs';
 
 const modules = join(process.env.EARNEST_PACKAGE, 'node_modules');
 const imports = {
@@ -17,8 +18,9 @@ const server = http.createServer(async ({ url }, response) => {
   response.setHeader('content-type', 'text/javascript').end(await readFile(join(modules, url)));
 });
 await new Promise((resolve) => server.listen(Number(process.env.EARNEST_ALLOWED_PAGE_PORT), '127.0.0.1', resolve));
-const browser = await chromium.launch({ executablePath: process.env.EARNEST_CHROMIUM, args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath: process.env.EARNEST_CHROMIUM, args: ['--no-sandbox'], timeout: PATIENCE_MS });
 const tab = await browser.newPage();
+tab.setDefaultTimeout(PATIENCE_MS);
 await tab.goto(`http://127.0.0.1:${server.address().port}/`);
 
 const found = await tab.evaluate(

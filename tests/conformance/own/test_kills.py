@@ -263,8 +263,7 @@ def test_a_web_process_that_is_killed_costs_no_event_and_doubles_none(
         events = sum(version for contracts in made.values() for _, version in contracts)
         until(lambda: len(truth.read_on()) >= events, state)
         until(lambda: all(one.heard == truth.read_on() for one in followers), lambda: f"lost or doubled: {state()}")
-        mirrored = truth.mirrored()
-        until(lambda: all(one.mirrored == mirrored for one in followers), lambda: "a mirror differs")
+        until(lambda: [one.mirrored for one in followers] == 2 * [truth.mirrored()], lambda: "a mirror differs")
 
     for one in followers:
         titles = sorted(title for title, _ in made[one.name])

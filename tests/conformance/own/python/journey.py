@@ -270,9 +270,10 @@ class Job:
         assert asked.payment_order_id
 
         async def is_paid() -> bool:
+            """It, and what goes back to the client: nothing happens after that."""
             found = await self.freelancer.payment_orders(contract_id=self.contract_id)
-            orders = found.payment_orders.nodes if found else []
-            return any(order.id == asked.payment_order_id and order.state == "PAID" for order in orders)
+            states = {order.id: order.state for order in found.payment_orders.nodes} if found else {}
+            return states.get(asked.payment_order_id or "") == "PAID" and "STARTED" not in states.values()
 
         await until(is_paid)
         print("paid out")

@@ -125,8 +125,9 @@ console.log("a refund, a dispute, and a mediator's decision");
 // The money.
 const { requestPayout } = await freelancer.ask(E.RequestPayoutDocument, once({ contractId }));
 await until(async () => {
-  const { contract } = await freelancer.ask(E.PaymentOrdersDocument, { contractId });
-  return contract!.paymentOrders.nodes.some(({ id, state }) => id === requestPayout.paymentOrderId && state === 'PAID');
+  const orders = (await freelancer.ask(E.PaymentOrdersDocument, { contractId })).contract!.paymentOrders.nodes;
+  const isPaid = orders.some(({ id, state }) => id === requestPayout.paymentOrderId && state === 'PAID');
+  return isPaid && orders.every(({ state }) => state !== 'STARTED'); // what goes back to the client, too: nothing happens after that
 });
 console.log('paid out');
 
