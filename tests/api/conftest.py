@@ -6,6 +6,13 @@ import pytest
 import pytest_asyncio
 
 from tests.api.client import People, door
+from tests.patience import PATIENCE_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks whether we are ready waits for the database: on a busy machine it is slow, and not away."""
+    monkeypatch.setattr("api.health.DATABASE_TIMEOUT_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from escrow.queries import counts
 from schema.error_codes import coded
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, make_endpoint
+from tests.patience import PATIENCE_SECONDS
 from tests.webhooks.partner import (
     HANG,
     Partners,
@@ -106,12 +107,13 @@ async def test_attempts_say_all_that_is_known_of_them(
     await fan_out_only()
     first, *_ = reversed(await listed(client, {"contractId": contract.id}))
     receivers.replies["/hook"] = 503
-    async with delivery_worker(request_seconds=1.0):
+    async with delivery_worker(request_seconds=PATIENCE_SECONDS, lease_seconds=2 * PATIENCE_SECONDS):
         await attempts_made(1)
-        receivers.replies["/hook"] = HANG
-        await make_due()
+    receivers.replies["/hook"] = HANG
+    await make_due()
+    async with delivery_worker(request_seconds=1.0):
         await attempts_made(2)
-        receivers.replies["/hook"] = 200
+    receivers.replies["/hook"] = 200
     await deliver_all()
     data = await client.ask(f'{{ node(id: "{first["id"]}") {{ ... on Delivery {{ {PLAIN} {ATTEMPTS} }} }} }}')
     failed, hung, done = data["node"]["attempts"]["nodes"]
@@ -380,7 +382,7 @@ async def test_times_far_away_are_no_trouble(people: People, client: Caller, end
 
 
 async def test_pages_and_counts_are_read_through_the_keys(
-    people: People, client: Caller, endpoint: MadeEndpoint
+    untouched_database: str, people: People, client: Caller, endpoint: MadeEndpoint
 ) -> None:
     """However many deliveries there are, nobody reads them all."""
     await deal(people)

@@ -246,7 +246,7 @@ async def test_counting_costs_a_statement_when_it_is_asked_for_and_none_more_for
                 assert costs == [around + 1, around + 2], (name, parents, end)
 
 
-async def test_no_page_and_no_count_reads_a_table_whole(story: Story) -> None:
+async def test_no_page_and_no_count_reads_a_table_whole(untouched_database: str, story: Story) -> None:
     """What each table is entered by, in the plan that holds for whatever is asked."""
     for name in every_connection():
         for end in ENDS:

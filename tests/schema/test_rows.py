@@ -176,7 +176,7 @@ class Selector:
         seen: dict[str, str] = {}
         for kind in self._chance.sample(self._schema.get_possible_types(event), self._chance.choice((1, 9, 40))):
             asked = [] if self._chance.random() < 0.8 else ["__typename", "id"]
-            for one in kind.fields.keys() - event.fields.keys():
+            for one in sorted(kind.fields.keys() - event.fields.keys()):
                 type_ = kind.fields[one].type
                 inner = get_named_type(type_)
                 alias = "" if seen.setdefault(one, str(type_)) == str(type_) else f"{kind.name}_{one}: "

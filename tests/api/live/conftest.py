@@ -2,9 +2,17 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from tests.api.live.serving import Served, serve
+from tests.patience import PATIENCE_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that stops tells everybody, however long that takes on a busy machine."""
+    monkeypatch.setattr("api.live.open_streams.STOP_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

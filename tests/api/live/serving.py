@@ -53,6 +53,10 @@ class Served:
         if self.is_sequenced:
             await settled()
 
+    async def looked(self) -> None:
+        """Wait until the hub has looked at the keys for the first time, as it does when it begins to follow the log."""
+        await until(lambda: self.door.hub._look_at_keys_at)
+
     async def nobody(self) -> None:
         """Wait until every connection has ended."""
         await until(lambda: not self.door.hub.readers and not len(self.door.connections))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from api.live.messages import MESSAGE_BYTES_MAX
-from api.live.open_streams import Patience
+from api.live.open_streams import PING_SECONDS, PONG_SECONDS, Patience
 from api.rates.budgets import Rates
 from escrow import database
 from schema.error_codes import coded
@@ -25,12 +26,9 @@ SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": EVENTS}}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def hasty(database: str, redis_url: str) -> AsyncIterator[Served]:
-    """The application with little patience."""
-    patience = Patience(
-        init_seconds=1.0, ping_seconds=0.2, pong_seconds=1.0, look_seconds=0.05, operations_max=2, per_key_max=2
-    )
-    async with serve(redis_url, patience=patience) as one:
+async def narrow(database: str, redis_url: str) -> AsyncIterator[Served]:
+    """The application with room for little at once."""
+    async with serve(redis_url, patience=Patience(operations_max=2, per_key_max=2)) as one:
         yield one
 
 
@@ -194,8 +192,9 @@ async def test_the_protocol_is_chosen_among_several(served: Served) -> None:
         assert socket.connection.subprotocol == PROTOCOL
 
 
-async def test_4408_for_a_client_that_does_not_begin(hasty: Served) -> None:
-    async with connected(hasty, init=False) as socket:
+async def test_4408_for_a_client_that_does_not_begin(database: str, redis_url: str) -> None:
+    patience = Patience(init_seconds=1.0)
+    async with serve(redis_url, patience=patience) as served, connected(served, init=False) as socket:
         await socket.say(type="ping")
         code, reason = await socket.closed()
         assert (code, reason) == (4408, "Connection initialisation timeout.")
@@ -215,22 +214,23 @@ async def test_4429_for_a_second_initialisation(served: Served) -> None:
         assert await socket.closed() == (4429, "Too many initialisation requests.")
 
 
-async def test_4429_for_more_connections_than_a_key_may_have(hasty: Served) -> None:
-    token = hasty.people.client.token
-    async with connected(hasty, token=token), connected(hasty, token=token):
-        async with connected(hasty, init=False) as third:
+async def test_4429_for_more_connections_than_a_key_may_have(narrow: Served) -> None:
+    token = narrow.people.client.token
+    async with connected(narrow, token=token), connected(narrow, token=token):
+        async with connected(narrow, init=False) as third:
             await third.say(type="connection_init", payload={"authorization": f"Bearer {token}"})
             code, reason = await third.closed()
             assert code == 4429
             assert "2 open connections" in reason
-        async with connected(hasty, token=hasty.people.freelancer.token):
+        async with connected(narrow, token=narrow.people.freelancer.token):
             pass
-    async with connected(hasty, token=token):
+    await narrow.nobody()
+    async with connected(narrow, token=token):
         pass
 
 
-async def test_more_operations_than_a_connection_may_have_are_refused_one_by_one(hasty: Served) -> None:
-    async with connected(hasty, token=hasty.people.client.token) as socket:
+async def test_more_operations_than_a_connection_may_have_are_refused_one_by_one(narrow: Served) -> None:
+    async with connected(narrow, token=narrow.people.client.token) as socket:
         for operation_id in "123":
             await socket.say(id=operation_id, type="subscribe", payload={"query": EVENTS})
         message = await socket.hear()
@@ -242,15 +242,29 @@ async def test_more_operations_than_a_connection_may_have_are_refused_one_by_one
         assert (await socket.hear())["type"] == "next"
 
 
-async def test_a_silent_client_is_asked_and_one_that_does_not_answer_is_let_go(hasty: Served) -> None:
-    token = hasty.people.client.token
-    async with connected(hasty, token=token) as lively, connected(hasty, token=token) as half_open:
+async def test_a_silent_client_is_asked_and_one_that_does_not_answer_is_let_go(database: str, redis_url: str) -> None:
+    """Nobody looks by the clock: on a busy machine whoever answers would be late, too."""
+    async with (
+        serve(redis_url, patience=Patience(look_seconds=3_600.0)) as served,
+        connected(served, token=served.people.client.token) as lively,
+        connected(served, token=served.people.client.token) as half_open,
+    ):
         await half_open.say(**SUBSCRIBE)
-        answering = asyncio.create_task(lively.silent_but_alive(1.5))
+        await served.readers(1)
+        both, silent_for = tuple(served.door.connections._open), PING_SECONDS + 1
+        for connection in both:
+            connection.look(time.monotonic() + silent_for)
+        assert json.loads(await lively.connection.recv()) == {"type": "ping"}
+        await lively.say(type="pong")
+        await lively.say(type="ping")
+        assert await lively.hear() == {"type": "pong"}  # so that one was heard, too
+        for connection in both:
+            connection.look(time.monotonic() + silent_for + PONG_SECONDS)
         assert (await half_open.closed())[0] == 4408  # it reads, but says no more
-        await answering
-        assert len(hasty.door.connections) == 1
-    assert hasty.door.hub.readers == 0
+        assert len(served.door.connections) == 1
+        assert served.door.hub.readers == 0
+        await lively.subscribe("{ __typename }")
+        assert await lively.data() == {"__typename": "Query"}
 
 
 async def test_a_page_of_another_origin_gets_no_connection(served: Served) -> None:

@@ -20,6 +20,7 @@ from tests.api.live.serving import Served, serve
 from tests.api.live.socket import connected
 from tests.api.live.sse import EventStream, opened
 from tests.api.live.test_endings import CREDENTIALS_ENDED, EVENTS
+from tests.patience import PATIENCE_SECONDS
 
 FRIEND, STRANGER = "https://shop.example.com", "https://elsewhere.example"
 OF_CONTRACTS = "subscription { events { type stream } }"
@@ -155,7 +156,7 @@ async def test_a_page_that_it_names_opens_a_socket_and_one_that_it_does_not_is_t
 async def test_an_event_stream_of_another_page_is_refused_like_any_request(served: Served) -> None:
     browser = await session(served.people.client, origins=[FRIEND])
     headers = {"authorization": f"Bearer {browser.token}", "accept": "text/event-stream"}
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
         refused = await http.post(served.url, json={"query": EVENTS}, headers=headers | {"origin": STRANGER})
     assert refused.status_code == 403
     async with opened(served, EVENTS, token=browser.token, origin=FRIEND) as stream:

@@ -245,7 +245,7 @@ async def test_a_page_is_rendered_once_however_many_want_it(monkeypatch: pytest.
 
 
 async def test_an_address_pays_for_pages_and_is_told_when_it_has_nothing_left() -> None:
-    rates = Rates(1.0)  # restores next to nothing while the test lasts
+    rates = Rates(0.001)  # restores next to nothing while the test lasts
     budget = rates.budget(None, "127.0.0.1")
     assert budget is not None
     async with _client(_app(collect, rates)) as client:

@@ -36,7 +36,7 @@ ADDRESS = "192.0.2.7"
 SMALL = orjson.dumps({"query": "{ viewer { role } }"})
 
 
-def _app(points_per_second: float = 1.0, *, metrics_token: str | None = None) -> Any:
+def _app(points_per_second: float = 0.001, *, metrics_token: str | None = None) -> Any:
     """The application with a rate that restores next to nothing while a test lasts."""
     settings = Settings(
         database_url="",
@@ -182,7 +182,7 @@ async def _wrong(served: Served) -> tuple[int, str]:
 
 async def test_a_wrong_key_over_a_socket_is_paid_for_like_one_over_http(database: str, redis_url: str) -> None:
     async with serve(redis_url, sequencing=False) as served:
-        served.door.rates = rates = Rates(1.0)
+        served.door.rates = rates = Rates(0.001)
         budget = rates.budget(None, "127.0.0.1")
         assert budget is not None
         await budget.spend(10)
@@ -197,7 +197,7 @@ async def test_a_wrong_key_over_a_socket_is_paid_for_like_one_over_http(database
 
 async def test_an_operation_over_a_socket_is_refused_when_nothing_is_left(database: str, redis_url: str) -> None:
     async with serve(redis_url, sequencing=False) as served:
-        served.door.rates = Rates(1.0)
+        served.door.rates = Rates(0.001)
         _emptied(served.door.rates, "127.0.0.1")
         async with connect(served.socket_url, subprotocols=[PROTOCOL], ping_interval=None) as connection:
             socket = Socket(connection)
@@ -210,7 +210,7 @@ async def test_an_operation_over_a_socket_is_refused_when_nothing_is_left(databa
 
 async def test_a_body_that_was_not_read_leaves_the_connection_of_use(database: str, redis_url: str) -> None:
     async with serve(redis_url, sequencing=False) as served:
-        served.door.rates = Rates(1.0)
+        served.door.rates = Rates(0.001)
         _emptied(served.door.rates, "127.0.0.1")
         body = orjson.dumps({"query": "{ viewer { role } }", "variables": {"x": "y" * 60_000}})
         async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=1)) as http:
@@ -275,7 +275,7 @@ def _left(app: Any, address: str = ADDRESS) -> int:
 async def test_each_page_is_paid_for_by_the_address_and_refused_where_nothing_is_left(
     people: People, path: str
 ) -> None:
-    app = _app(0.001)
+    app = _app()
     assert await Page(app, path).status() in (200, 307, 404)
     assert _left(app) == COST_MAX - costs.OPERATION
     _emptied(app.state.door.rates)
@@ -296,7 +296,7 @@ async def test_a_handshake_where_no_socket_is_served_is_paid_for_too(database: s
 
 
 async def test_every_route_is_paid_for_or_known_to_be_free() -> None:
-    app = _app(0.001)
+    app = _app()
     free = {path for path in (one.path for one in app.routes) if is_free(path)}
     known = {
         "/healthz",
@@ -313,14 +313,14 @@ async def test_every_route_is_paid_for_or_known_to_be_free() -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 async def test_what_says_whether_the_process_lives_is_answered_whoever_asks(people: People, path: str) -> None:
-    app = _app(0.001)
+    app = _app()
     _emptied(app.state.door.rates)
     for _ in range(50):
         assert await Page(app, path).status() == 200
 
 
 async def test_whether_it_is_ready_is_found_out_once_for_all_who_ask_at_once(people: People) -> None:
-    app = _app(0.001)
+    app = _app()
     with database.counting() as statements:
         assert await Page(app, "/readyz").status() == 200
     once = len(statements)
@@ -344,7 +344,7 @@ async def test_whether_it_is_ready_is_found_out_once_for_all_who_ask_at_once(peo
 async def test_whoever_shows_nothing_that_is_right_pays_as_for_a_wrong_key_and_at_its_pace(
     people: People, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
-    app = _app(0.001, metrics_token="what-a-scraper-shows")
+    app = _app(metrics_token="what-a-scraper-shows")
     paused: list[str] = []
 
     async def pause(client: str) -> None:
@@ -368,7 +368,7 @@ async def test_a_calendar_is_paid_for_by_its_account_and_a_token_that_is_none_by
     deal = await people.deployment.fund("10.00", "20.00")
     await deal.submit()
     path = (await people.client.done("createCalendarToken", {}, "path"))["path"]
-    app = _app(0.001)
+    app = _app()
     paused: list[str] = []
 
     async def pause(client: str) -> None:
@@ -452,7 +452,7 @@ async def test_whoever_is_hung_up_on_for_frames_that_say_nothing_pays_for_their_
 
 
 async def test_of_a_body_whose_length_nobody_announced_more_is_paid_for_as_it_comes(people: People) -> None:
-    app = _app(0.001)
+    app = _app()
     body = orjson.dumps({"query": "{ viewer { role } }", "variables": {"x": "y" * 300_000}})
     told = []
     for announced in (True, False):
