@@ -118,7 +118,6 @@ class Cleaner:
         """Delete and put back, in one transaction, without firing the triggers that refuse just that.
 
         What was analysed or has grown large is cut off and forgotten; everything is, `to_the_last_page`, for a test of plans.
-        What a killed process had asked for is done before, or its rows would come afterwards.
         """
         await self.connection.fetchval(f"SELECT {KEPT_SCHEMA}.clean($1)", to_the_last_page)
 
@@ -139,9 +138,6 @@ def _cleaning(others: list[str], pristine: dict[str, str]) -> str:
     CREATE OR REPLACE FUNCTION {KEPT_SCHEMA}.clean(to_the_last_page boolean) RETURNS void
     LANGUAGE plpgsql SET session_replication_role = replica AS $$
     BEGIN
-        WHILE {AT_WORK} AND clock_timestamp() < transaction_timestamp() + interval '{LOCK_TIMEOUT}' LOOP
-            PERFORM pg_sleep(0.002), pg_stat_clear_snapshot();
-        END LOOP;
         IF to_the_last_page OR {TRACES} THEN
             TRUNCATE {every};
             {FORGETTING}
@@ -156,12 +152,6 @@ def _cleaning(others: list[str], pristine: dict[str, str]) -> str:
 def _rows(schema: str, table: str) -> str:
     return f'SELECT row::text FROM {schema}."{table}" AS row'
 
-
-AT_WORK = """
-EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
-    AND state = 'active' AND pid <> pg_backend_pid())
-"""
-"""Whether PostgreSQL still does what a process of the test before asked for: what was killed is gone sooner than that."""
 
 TRACES = f"""
 EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import asyncpg
 import pytest
 
@@ -17,8 +15,6 @@ CHECKS = """
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
 WHERE contype IN ('c', 'f') AND connamespace = 'public'::regnamespace AND conparentid = 0
 """
-WRITING = "INSERT INTO titles (contract_id, subject_id, words) SELECT 'ctr_1', 'ctr_1', '{}' FROM pg_sleep(0.5)"
-IS_AT_WORK = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
 VALUES = """
 SELECT string_agg(CASE
     WHEN atttypid = ANY ('{bigint,integer,smallint,numeric}'::regtype[]) THEN '7'
@@ -84,21 +80,6 @@ async def test_one_row_of_migrations_that_somebody_took_away_is_back(database_cl
         await cleaner.clean()
         assert await rows(cleaner.connection, "public", "event_types") == before
     finally:
-        await cleaner.connection.close()
-
-
-async def test_what_a_killed_process_had_asked_for_is_done_before_it_is_cleaned(database_clone: str) -> None:
-    cleaner, killed = await Cleaner.connect(database_clone), await asyncpg.connect(database_clone)
-    try:
-        await killed.execute("SET session_replication_role = replica")
-        writing = asyncio.create_task(killed.execute(WRITING))
-        while not await cleaner.connection.fetchval(IS_AT_WORK, killed.get_server_pid()):  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
-        await cleaner.clean()
-        await writing
-        assert await rows(cleaner.connection, "public", "titles") == []
-    finally:
-        await killed.close()
         await cleaner.connection.close()
 
 
