@@ -119,7 +119,19 @@ class Cleaner:
 
         What was analysed or has grown large is cut off and forgotten; everything is, `to_the_last_page`, for a test of plans.
         """
-        await self.connection.fetchval(f"SELECT {KEPT_SCHEMA}.clean($1)", to_the_last_page)
+        try:
+            await self.connection.fetchval(f"SELECT {KEPT_SCHEMA}.clean($1)", to_the_last_page)
+        except asyncpg.LockNotAvailableError as error:
+            others = await self.connection.fetch(_OTHERS)
+            raise RuntimeError("\n".join(["Others are still at work:", *map(str, others)])) from error
+
+
+_OTHERS = """
+SELECT pid, state, wait_event, pg_blocking_pids(pid) AS waits_for, clock_timestamp() - xact_start AS so_long,
+    left(query, 200) AS said
+FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+"""
 
 
 def _cleaning(others: list[str], pristine: dict[str, str]) -> str:

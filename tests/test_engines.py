@@ -90,3 +90,17 @@ async def test_triggers_fire_again_once_it_is_clean(database_clone: str) -> None
         assert await cleaner.connection.fetchval("SHOW session_replication_role") == "origin"
     finally:
         await cleaner.connection.close()
+
+
+async def test_who_keeps_a_database_from_being_cleaned_is_named(database_clone: str) -> None:
+    cleaner, connection = await Cleaner.connect(database_clone), await asyncpg.connect(database_clone)
+    try:
+        await cleaner.connection.execute("SET lock_timeout = 50")
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE titles")
+            with pytest.raises(RuntimeError, match=r"still at work:\n.*idle in transaction.*LOCK TABLE titles"):
+                await cleaner.clean()
+        await cleaner.clean()
+    finally:
+        await connection.close()
+        await cleaner.connection.close()
