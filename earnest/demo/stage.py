@@ -101,11 +101,12 @@ def _environment() -> dict[str, str]:
 
 
 def _bound(probe: socket.socket) -> int:
-    """Have it hold a port that is free; gives its number."""
-    while True:
+    """Have it hold a port that is free; gives its number. Refuses with `CannotStart` if none is."""
+    for port in random.sample(PORTS, len(PORTS)):
         with suppress(OSError):
-            probe.bind(("127.0.0.1", random.choice(PORTS)))
-            return int(probe.getsockname()[1])
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise CannotStart(f"no port of 127.0.0.1 from {PORTS[0]} to {PORTS[-1]} can be listened at")
 
 
 async def _ready(keys: Path, log: Path, up: asyncio.subprocess.Process) -> People:

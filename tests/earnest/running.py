@@ -12,14 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
+from earnest.demo.stage import PORTS
 from earnest.engines.processes import start_time
 from tests.patience import PATIENCE_SECONDS
 
 TESTS = Path(__file__).parent
 WEB = f"web: python '{TESTS / 'web.py'}'"
 READY = "Ctrl-C stops everything"
-PORTS_FROM, CONNECTIONS_FROM = 20_000, 32_768
-"""Where systems begin to take the ports of outgoing connections: on Linux there, elsewhere higher."""
 
 _given: set[int] = set()
 """The ports of this process' tests."""
@@ -113,7 +112,7 @@ def free_port() -> int:
     Connections come from further up; of the processes that share the tests each has ports of its own, and gives none twice.
     """
     number, count = os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:], os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
-    ours = range(PORTS_FROM + int(number), CONNECTIONS_FROM, int(count))
+    ours = PORTS[int(number) :: int(count)]
     while True:
         port = secrets.choice(ours)
         if port not in _given:

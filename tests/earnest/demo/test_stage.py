@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from earnest.demo import stage
 from earnest.demo.people import KEYS_FILE, People, Person
 from earnest.run.embedded import DIRECTORY
 from earnest.run.refusing import CannotStart
+from tests.earnest.running import free_port
 
 SOMEBODY = Person(account="acc_1", key="ek_1")
 STRANGERS = People(url="http://own", operator=SOMEBODY, client=SOMEBODY, freelancer=SOMEBODY, mediator=SOMEBODY)
@@ -88,6 +90,17 @@ def test_its_own_deployment_listens_where_no_connection_begins_meanwhile() -> No
         ports = {int(environ["PORT"]), int(environ["EARNEST_STRIPE_URL"].rpartition(":")[2])}
         assert len(ports) == 2
         assert all(1_024 < port < first for port in ports), ports
+
+
+def test_where_no_port_is_free_it_says_so_and_takes_the_first_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        port = free_port()
+        monkeypatch.setattr(stage, "PORTS", range(port, port + 1))
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+            with pytest.raises(CannotStart, match=f"no port of 127.0.0.1 from {port} to {port}"):
+                stage._bound(probe)
+        assert stage._bound(probe) == port
 
 
 class _Terminal(StringIO):

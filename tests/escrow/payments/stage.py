@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-import pytest
-
 from escrow import ids
 from escrow.agreement import commands as c
 from escrow.database import Record, fetch, fetch_row, fetch_value
@@ -22,7 +20,7 @@ from tests import factories
 from tests.factories import Deployment, usd
 
 CHANGE: Final = timedelta(hours=1)
-"""Between two results of the sandbox whose mind changes when a test says so: so long that no machine is that busy."""
+"""Between two results of the `sandbox` whose mind changes when a test says so: so long that no machine is that busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +128,6 @@ async def make_due(order_id: str) -> None:
 async def settle() -> None:
     """As if the time had passed that the sandbox takes for what it was asked so far."""
     await fetch("UPDATE sandbox_charges SET settles_at = now() WHERE settles_at > now()")
-
-
-def hold_minds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the sandbox change its mind only by `change_minds`, however long the test takes until then."""
-    monkeypatch.setattr("escrow.payments.sandbox.CHANGE_OF_MIND_SECONDS", CHANGE.total_seconds())
-    monkeypatch.setattr("escrow.payments.sandbox_books._CHANGE", CHANGE)
 
 
 async def change_minds() -> None:

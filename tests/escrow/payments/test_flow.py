@@ -22,7 +22,6 @@ from tests.escrow.payments.stage import (
     age_calls,
     change_minds,
     charge,
-    hold_minds,
     make_due,
     order,
     settle,
@@ -31,12 +30,6 @@ from tests.escrow.payments.stage import (
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    hold_minds(monkeypatch)
-    return Sandbox(settle_seconds=0.02, slow_seconds=0.3, act_seconds=0.05)
 
 
 async def work(provider: Sandbox, *, until: Callable[[], Awaitable[bool]]) -> None:

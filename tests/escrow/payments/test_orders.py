@@ -26,7 +26,6 @@ from tests.escrow.payments.stage import (
     age_calls,
     change_minds,
     charge,
-    hold_minds,
     make_due,
     order,
     settle,
@@ -37,12 +36,6 @@ from tests.factories import usd
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    hold_minds(monkeypatch)
-    return Sandbox(settle_seconds=0.02, slow_seconds=0.3)
 
 
 @pytest.fixture

@@ -138,7 +138,8 @@ async def _written(endpoint_id: str) -> dict[str, Any]:
     asked = {
         "lanes": "SELECT done = tail, failures, given_up, due_at, token, leased_at FROM lanes WHERE endpoint_id = $1",
         "deliveries": "SELECT state, finished_at > created_at FROM deliveries WHERE endpoint_id = $1",
-        "attempts": "SELECT status, error, excerpt, is_late, started_at IS NOT NULL, total_ms >= first_byte_ms "
+        "attempts": "SELECT status, error, excerpt, is_late, total_ms >= first_byte_ms, "
+        "abs(extract(epoch FROM started_at - now())) < 3600 "
         "FROM delivery_attempts WHERE delivery_id = ANY (SELECT id FROM deliveries WHERE endpoint_id = $1)",
         "endpoint_health": "SELECT failures, failing_since, probation, openings, open_until FROM endpoint_health "
         "WHERE endpoint_id = $1",
