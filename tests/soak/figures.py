@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(slots=True)
 class Figures:
-    """What happened so far."""
+    """What happened so far, in one deployment or in several."""
 
+    deployments: int = 1
     orders: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -26,6 +28,15 @@ class Figures:
     violations: int = 0
     stuck: int = 0
     seconds: float = 0
+
+    @classmethod
+    def together(cls, parts: Iterable[Figures]) -> Figures:
+        """What happened in all of these; how long they took is known to whoever had them played."""
+        whole = cls(deployments=0)
+        for part in parts:
+            for name in (one.name for one in fields(cls)):
+                setattr(whole, name, getattr(whole, name) + getattr(part, name))
+        return whole
 
     @property
     def total(self) -> int:
@@ -45,6 +56,7 @@ class Figures:
         hours = 100_000 / rate / 3600 if rate else 0.0
         return [
             f"orders                 {self.total}: " + _listed(self.orders),
+            f"deployments            {self.deployments}, each with a provider of its own",
             f"requests to Stripe     {self.requests}, of which went wrong: " + _listed(self.faults),
             f"answers lost           {sum(n for fault, n in self.faults.items() if fault in LOST)}",
             f"notices                {self.notices_taken} arrived, {self.notices_lost} did not",

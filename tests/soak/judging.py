@@ -30,6 +30,7 @@ NOTHING_JUDGED: Final = timedelta(days=36_500)
 """Only the balance is, and what its movements come to."""
 
 SHOWN_MAX: Final = 20
+READ_TIMES_MAX: Final = 20
 AUDITED_AT_ONCE: Final = 100
 
 
@@ -73,7 +74,7 @@ async def look_between(provider: Stripe) -> None:
 
 async def reconciled(provider: Stripe, settling: timedelta) -> Sequence[BookDifference]:
     """What differs. Reading the provider's books goes wrong as everything else does; it is tried until it doesn't."""
-    for _ in range(200):
+    for _ in range(READ_TIMES_MAX):
         with contextlib.suppress(ProviderError):
             return (await reconciliation.reconcile(provider, settling=settling)).found
     raise Wrong("the provider's books could not be read")

@@ -9,7 +9,6 @@ finds nothing new: of what came back unheard, only a look tells.
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import socket
 import time
@@ -29,12 +28,10 @@ from starlette.routing import Route
 from api.live.door import Door as Shared
 from api.providers import ProviderNotices
 from escrow import bell, database
-from escrow.accounts.commands import ConnectPayee
 from escrow.database import fetch, fetch_value
-from escrow.payments import orders, payees
+from escrow.payments import orders
 from escrow.payments.results import Hint
 from escrow.payments.stripe.adapter import Stripe
-from escrow.pipeline import run
 from schema.build import runner
 from tests.factories import Deployment
 from tests.patience import RESTS_SECONDS
@@ -44,7 +41,6 @@ from tests.soak.judging import Wrong
 from tests.soak.killing import ALL_AT_ONCE, Workers
 from tests.soak.passing import pass_time, under_way
 from tests.soak.people import Crowd
-from tests.stand_ins.stripe import payees as told_stripe
 from tests.stand_ins.stripe.hostility import WORST, Hostility
 from tests.stand_ins.stripe.serving import Playing, Quiet, playing
 from tests.workers.process import worker_environment
@@ -80,7 +76,6 @@ class Soak:
         hostility: Hostility = HOSTILITY,
         kill_every: int = KILL_EVERY,
         all_at_once: float = ALL_AT_ONCE,
-        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._environ = worker_environment(database_url, redis_url)
         self._redis_url = redis_url
@@ -88,14 +83,13 @@ class Soak:
         self._hostility = hostility
         self._kill_every = kill_every
         self._all_at_once = all_at_once
-        self._tell = tell
         self._rng = random.Random(hostility.seed)
         self._failed_notices: list[str] = []
         """Why notices were not taken, if our door broke: then it was we who lost them."""
         self.figures = Figures()
 
-    async def run(self, deals: int, *, a_round: int, seconds: float = math.inf) -> Figures:
-        """So many contracts in rounds, each of which ends in a quiet moment; none begins after so many seconds.
+    async def run(self, deals: int, *, a_round: int) -> Figures:
+        """So many contracts in rounds, each of which ends in a quiet moment.
 
         Raises `Wrong` on any difference, double or loss.
         """
@@ -106,15 +100,14 @@ class Soak:
             await database.execute("SELECT 1")
             await bell.connect(self._redis_url)
             crowd = Crowd(await Deployment.make(), stand_in.books, seed=self._hostility.seed)
-            await self._onboard(crowd, stand_in, provider)
+            await crowd.onboard(provider, deals=deals)
             try:
                 async with self._workers(stand_in).dying():
-                    while deals > 0 and time.monotonic() - began < seconds:
+                    while deals > 0:
                         await self._round(min(deals, a_round), crowd, stand_in, provider)
                         deals -= a_round
                         self.figures.seconds = time.monotonic() - began
                         await self._count(stand_in, crowd)
-                        self._tell("; ".join(self.figures.lines()))
                 await judging.judge(stand_in, provider)
             except BaseException:
                 self.figures.seconds = time.monotonic() - began
@@ -139,17 +132,6 @@ class Soak:
             raise Wrong("notices could not be taken: " + ", ".join(sorted(set(self._failed_notices))))
         await judging.judge(stand_in, provider, audited_until=before)
         self.figures.quiet_moments += 1
-
-    async def _onboard(self, crowd: Crowd, stand_in: Playing, provider: Stripe) -> None:
-        """The freelancer asks to be paid, tells the provider everything, and is looked at until nothing of it is lost."""
-        freelancer = crowd.deployment.freelancer
-        await run(ConnectPayee(account_id=str(freelancer.account_id), provider="stripe"), by=freelancer)
-        while not await fetch_value("SELECT can_be_paid FROM payees"):
-            name = await fetch_value("SELECT payee_id FROM payees")
-            if name is not None:
-                told_stripe.told(stand_in.books, name)
-            await database.execute("UPDATE payees SET due_at = now()")
-            await payees.look(provider, limit=1)
 
     def _workers(self, stand_in: Playing) -> Workers:
         environ = self._environ | {

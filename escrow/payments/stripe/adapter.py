@@ -378,26 +378,36 @@ class Stripe:
 
     async def movements(self, since: datetime) -> AsyncIterator[Movement]:
         """Stripe lists the newest first: all of them are read before the oldest is given."""
-        params: Json = {"created": {"gte": int(since.timestamp())}, "limit": PAGE, "expand": ["data.source"]}
         try:
-            found = [one async for one in self._client.all(self._v1.balance_transactions.list_async(_params(params)))]
+            found = await self._transactions(since)
         except Refused as refusal:
             raise ProviderError(f"Stripe tells no movements: {refusal.code}") from None
         for one in reversed(found):
             yield bookkeeping.movement(await self._with_order(one))
+
+    async def _transactions(self, since: datetime) -> list[Json]:
+        params: Json = {"created": {"gte": int(since.timestamp())}, "limit": PAGE, "expand": ["data.source"]}
+        found: list[Json] = []
+        while True:
+            page = await self._client.patiently(lambda: self._v1.balance_transactions.list_async(_params(params)))
+            found += page["data"]
+            if not page["has_more"]:
+                return found
+            params["starting_after"] = found[-1]["id"]
 
     async def _with_order(self, transaction: Json) -> Json:
         """A dispute bears no words of ours, nor does what somebody did by hand at Stripe: those of what it is about stand in."""
         source = transaction["source"]
         if not isinstance(source, dict) or (source.get("metadata") or {}).get("group"):
             return transaction
-        origin: Json | None = None
-        if source.get("object") == "transfer_reversal":
-            with suppress(Refused):
-                origin = await self._client.asked(self._v1.transfers.retrieve_async(source["transfer"]))
-        elif source.get("object") in ("dispute", "refund") and source.get("payment_intent"):
-            origin = await self._intent(source["payment_intent"])
-        return {**transaction, "source": {**source, "metadata": (origin or source).get("metadata")}}
+        origin: Json = source
+        with suppress(Refused):
+            if source.get("object") == "transfer_reversal":
+                origin = await self._client.patiently(lambda: self._v1.transfers.retrieve_async(source["transfer"]))
+            elif source.get("object") in ("dispute", "refund") and source.get("payment_intent"):
+                name = source["payment_intent"]
+                origin = await self._client.patiently(lambda: self._v1.payment_intents.retrieve_async(name))
+        return {**transaction, "source": {**source, "metadata": origin.get("metadata")}}
 
     async def balance(self) -> Sequence[Money]:
         """What is available and what isn't yet, together."""

@@ -6,8 +6,9 @@ No message repeats what Stripe's error says in its own words beyond its code, un
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -43,6 +44,10 @@ PAGE: Final = 100
 
 SAME_TIME: Final = timedelta(seconds=2)
 """Dates of answers are whole seconds, and answers take their time."""
+
+READ_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0)
+"""How long one waits before a reading of the books that got no answer is repeated: many thousand make one look, and a look that
+began anew with each that is lost, or is one too many in its second, would hardly end."""
 
 Json = dict[str, Any]
 
@@ -89,6 +94,17 @@ class Client:
             raise _understood(error) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderError(f"no answer from Stripe: {type(error).__name__}") from None
+
+    async def patiently(self, ask: Callable[[], Awaitable[stripe.StripeObject]]) -> Json:
+        """The same for a reading that nobody else repeats: without an answer it is asked again, some times. Raises as `asked`."""
+        for seconds in READ_AGAIN_SECONDS:
+            try:
+                return await self.asked(ask())
+            except NotAllowed:
+                raise
+            except ProviderError:
+                await asyncio.sleep(seconds)
+        return await self.asked(ask())
 
     async def all(self, call: Awaitable[stripe.ListObject[Any]]) -> AsyncIterator[Json]:
         """Every object of a list, page after page, the newest first."""

@@ -80,7 +80,7 @@ class Drawer:
     things: dict[str, dict[str, Json]] = field(default_factory=dict)
     purses: dict[str, Purse] = field(default_factory=dict)
     index: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
-    """The ids of a kind by the value of a field that lists are filtered by."""
+    """The ids of a kind by the value of a field that lists are filtered by, and by the order of ours that they are for."""
 
     def of(self, kind: str) -> dict[str, Json]:
         """All of a kind."""
@@ -92,6 +92,13 @@ class Drawer:
         for name in INDEXED:
             if isinstance(thing.get(name), str):
                 self.index.setdefault((kind, name, thing[name]), []).append(thing["id"])
+        order = (thing.get("metadata") or {}).get("order")
+        if order is not None:
+            self.index.setdefault((kind, "order", order), []).append(thing["id"])
+
+    def of_order(self, kind: str, order_id: str) -> list[Json]:
+        """Those of a kind that are for one of our orders."""
+        return [self.of(kind)[one] for one in self.index.get((kind, "order", order_id), ())]
 
     def fitting(self, kind: str, query: Json, by: tuple[str, ...]) -> list[Json]:
         """Those that a list may hold, by the fields that both the query and the index have."""
