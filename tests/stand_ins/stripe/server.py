@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Final
 
+import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -202,7 +203,7 @@ class StandIn:
             if fault is Fault.STORED_ERROR_AFTERWARDS and status != 404:
                 status, body = _internal_error()
         if status != 404:
-            self._keys[place] = Remembered(asked.text, self.books.clock.now(), status, json.loads(json.dumps(body)))
+            self._keys[place] = Remembered(asked.text, self.books.clock.now(), status, orjson.loads(orjson.dumps(body)))
         return status, body, False
 
     def _executed(self, asked: Asked) -> tuple[int, Json]:
@@ -243,7 +244,7 @@ class StandIn:
         }
         if replayed:
             headers["idempotent-replayed"] = "true"
-        return Response(json.dumps(body), status_code=status, media_type="application/json", headers=headers)
+        return Response(orjson.dumps(body), status_code=status, media_type="application/json", headers=headers)
 
 
 class Cut(Response):
