@@ -16,12 +16,12 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
-from itertools import islice
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from tortoise.context import TortoiseContext
 
@@ -95,12 +95,17 @@ async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | Non
 
 def play_one(asked: Asked) -> Played:
     """One deployment in a process of its own. What shows how it went wrong stays where it says; nothing else does."""
-    # A connection that is cut is meant so, and there are thousands.
+    # A connection that is cut is meant so, and there are thousands; so is an answer that doesn't come.
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    logging.getLogger("escrow").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     folder = Path(tempfile.mkdtemp(prefix="earnest-soak-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to pass
-    figures, error = asyncio.run(play(asked, folder))
+    try:
+        figures, error = asyncio.run(play(asked, folder))
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     if error is None:
         shutil.rmtree(folder, ignore_errors=True)
         return Played(figures)
@@ -133,6 +138,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--seconds", type=float, default=math.inf, help="no deployment begins after so many")
     args = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     began = time.monotonic()
     parts = divided(args.orders, a_round=args.round, seed=args.seed, kill_every=args.kill_every)
     done = list(_played(parts, began, args.seconds))
@@ -148,15 +154,46 @@ def main(arguments: Sequence[str]) -> int:
 
 def _played(parts: Sequence[Asked], began: float, seconds: float) -> Iterator[Played]:
     """Some side by side; what comes of each is told when it is there. None begins after so many seconds."""
-    with ProcessPoolExecutor(SIDE_BY_SIDE, max_tasks_per_child=1, mp_context=get_context("spawn")) as processes:
-        waiting = iter(parts)
-        under_way = {processes.submit(play_one, part) for part in islice(waiting, SIDE_BY_SIDE)}
-        while under_way:
-            ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            for one in ended:
-                played = one.result()
+    waiting = iter(parts)
+    under_way: dict[Connection, tuple[Asked, BaseProcess]] = {}
+    try:
+        while True:
+            while len(under_way) < SIDE_BY_SIDE and time.monotonic() - began < seconds:
+                if (part := next(waiting, None)) is None:
+                    break
+                receiving, process = _begun(part)
+                under_way[receiving] = part, process
+            if not under_way:
+                return
+            for one in wait(list(under_way)):
+                part, process = under_way.pop(cast("Connection", one))
+                played = _told(cast("Connection", one), part)
+                process.join()
                 said = played.wrong or "; ".join(played.figures.lines())
                 print(f"{time.monotonic() - began:.0f} s: {said}", file=sys.stderr, flush=True)
                 yield played
-            if time.monotonic() - began < seconds:
-                under_way |= {processes.submit(play_one, part) for part in islice(waiting, len(ended))}
+    finally:
+        for _, process in under_way.values():
+            process.terminate()
+        for _, process in under_way.values():
+            process.join()
+
+
+def _begun(part: Asked) -> tuple[Connection, BaseProcess]:
+    context = get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_play_and_tell, args=(part, sending))
+    process.start()
+    sending.close()
+    return receiving, process
+
+
+def _play_and_tell(part: Asked, told: Connection) -> None:
+    told.send(play_one(part))
+
+
+def _told(receiving: Connection, part: Asked) -> Played:
+    try:
+        return cast("Played", receiving.recv())
+    except EOFError:
+        return Played(Figures(), f"seed {part.seed}: its process died")

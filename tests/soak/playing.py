@@ -100,8 +100,8 @@ class Soak:
             await database.execute("SELECT 1")
             await bell.connect(self._redis_url)
             crowd = Crowd(await Deployment.make(), stand_in.books, seed=self._hostility.seed)
-            await crowd.onboard(provider, deals=deals)
             try:
+                await crowd.onboard(provider, deals=deals)
                 async with self._workers(stand_in).dying():
                     while deals > 0:
                         await self._round(min(deals, a_round), crowd, stand_in, provider)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -12,14 +14,18 @@ import pytest
 from escrow.payments import flow, leases
 from escrow.payments import payees as payees_of_ours
 from escrow.payments.calls import CALL_SECONDS_MAX, Step
+from escrow.payments.movements import MovementKind
 from escrow.payments.results import Failed, Prepared, ProviderError, StoredFault, Succeeded, Unknown
+from escrow.payments.stripe import client
 from escrow.payments.stripe.adapter import Stripe
 from escrow.payments.stripe.client import Client
 from escrow.stripe_access import StripeAccess
 from tests.escrow.payments.stripe.asking import charge_of, order_id, prepared, refund_of, sought, transfer_to, usd
-from tests.stand_ins.stripe import payees
-from tests.stand_ins.stripe.hostility import Hostility
+from tests.stand_ins.stripe import payees, payments, reversals
+from tests.stand_ins.stripe.hostility import Fault, Hostility
 from tests.stand_ins.stripe.serving import KEY, WEBHOOK_SECRET, Playing, playing
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @asynccontextmanager
@@ -30,6 +36,14 @@ async def wronged() -> AsyncIterator[tuple[Playing, Stripe]]:
         yield stand_in, stripe
         await stripe.close()
         assert stand_in.violations == []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EachTimeTheFirstIsLost(Hostility):
+    """Of each question the first, the third, and so on never arrive."""
+
+    def fault(self, name: str, count: int, *, writes: bool) -> Fault | None:
+        return Fault.LOST_REQUEST if count % 2 else None
 
 
 LOST = (Hostility(lost_answers=1), Hostility(late_answers=1, late_seconds=0.05))
@@ -125,6 +139,35 @@ async def test_a_key_that_stripe_does_not_know_is_our_mistake_and_fails_no_order
         with pytest.raises(ProviderError, match="401"):
             await stripe.prepare(charge_of(usd(5_000)))
         await stripe.close()
+
+
+async def test_the_books_are_read_to_their_end_where_any_answer_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "READ_AGAIN_SECONDS", (0.0, 0.0, 0.0))
+    pages = 3
+    async with wronged() as (stand_in, stripe):
+        books = stand_in.books
+        for _ in range(pages * client.PAGE - 1):
+            made = payments.create_intent(books, {"amount": 5_000, "currency": "usd", "metadata": {}})
+            payments.confirm_intent(books, made["id"], {"payment_method": "pm_card_visa"})
+        reversals.open_dispute(books, next(iter(books.of("charge"))))
+        books.hostility = EachTimeTheFirstIsLost()
+        began = len(stand_in.stand_in.seen)
+        found = [one async for one in stripe.movements(LONG_AGO)]
+        assert len(found) == pages * client.PAGE
+        assert found[-1].kind is MovementKind.REVERSAL
+        assert len(stand_in.stand_in.seen) - began == 2 * (pages + 1), (
+            "pages, and what was disputed, each asked for twice"
+        )
+
+
+async def test_a_reading_that_gets_no_answer_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "READ_AGAIN_SECONDS", (0.0, 0.0))
+    async with wronged() as (stand_in, stripe):
+        stand_in.books.hostility = NEVER_CAME
+        began = len(stand_in.stand_in.seen)
+        with pytest.raises(ProviderError):
+            _ = [one async for one in stripe.movements(LONG_AGO)]
+        assert len(stand_in.stand_in.seen) - began == 3
 
 
 async def test_nobody_there_is_no_answer() -> None:
