@@ -283,7 +283,7 @@ WAS_CUT: Final = "EXISTS (SELECT FROM log_cuts WHERE first_position > 1)"
 _HAS_LOST: Final = f"""
     {WAS_CUT} AND o.known_as IS NULL AND coalesce(
         (SELECT true FROM provider_movements AS moved WHERE moved.contract_id = o.contract_id AND {STRANGE} LIMIT 1), false)
-"""
+"""  # noqa: S608 - constants
 
 # Nobody calls before it is known what moved until the last cut, be it one that the sequencer hasn't noticed yet.
 _ALL_IS_KNOWN: Final = f"""

@@ -10,7 +10,6 @@ which it is found again when its answer was lost.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -40,8 +39,8 @@ from escrow.payments.results import (
     Succeeded,
     Unknown,
 )
-from escrow.payments.stripe import bookkeeping, objects, signed
-from escrow.payments.stripe.amounts import from_stripe, to_stripe
+from escrow.payments.stripe import objects, signed, transactions
+from escrow.payments.stripe.amounts import to_stripe
 from escrow.payments.stripe.client import (
     NEVER_CODES,
     PAGE,
@@ -376,49 +375,13 @@ class Stripe:
 
     # Books and news.
 
-    async def movements(self, since: datetime) -> AsyncIterator[Movement]:
+    def movements(self, since: datetime) -> AsyncIterator[Movement]:
         """Stripe lists the newest first: all of them are read before the oldest is given."""
-        try:
-            found = await self._transactions(since)
-        except Refused as refusal:
-            raise ProviderError(f"Stripe tells no movements: {refusal.code}") from None
-        for one in reversed(found):
-            yield bookkeeping.movement(await self._with_order(one))
-
-    async def _transactions(self, since: datetime) -> list[Json]:
-        params: Json = {"created": {"gte": int(since.timestamp())}, "limit": PAGE, "expand": ["data.source"]}
-        found: list[Json] = []
-        while True:
-            page = await self._client.patiently(lambda: self._v1.balance_transactions.list_async(_params(params)))
-            found += page["data"]
-            if not page["has_more"]:
-                return found
-            params["starting_after"] = found[-1]["id"]
-
-    async def _with_order(self, transaction: Json) -> Json:
-        """A dispute bears no words of ours, nor does what somebody did by hand at Stripe: those of what it is about stand in."""
-        source = transaction["source"]
-        if not isinstance(source, dict) or (source.get("metadata") or {}).get("group"):
-            return transaction
-        origin: Json = source
-        with suppress(Refused):
-            if source.get("object") == "transfer_reversal":
-                origin = await self._client.patiently(lambda: self._v1.transfers.retrieve_async(source["transfer"]))
-            elif source.get("object") in ("dispute", "refund") and source.get("payment_intent"):
-                name = source["payment_intent"]
-                origin = await self._client.patiently(lambda: self._v1.payment_intents.retrieve_async(name))
-        return {**transaction, "source": {**source, "metadata": origin.get("metadata")}}
+        return transactions.movements(self._client, since)
 
     async def balance(self) -> Sequence[Money]:
         """What is available and what isn't yet, together."""
-        try:
-            found = await self._client.asked(self._v1.balance.retrieve_async())
-        except Refused as refusal:
-            raise ProviderError(f"Stripe tells no balance: {refusal.code}") from None
-        sums: dict[str, int] = {}
-        for one in [*found["available"], *found["pending"]]:
-            sums[one["currency"]] = sums.get(one["currency"], 0) + one["amount"]
-        return [from_stripe(units, currency) for currency, units in sorted(sums.items())]
+        return await transactions.balance(self._client)
 
     @property
     def ahead(self) -> timedelta:

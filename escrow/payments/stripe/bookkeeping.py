@@ -1,4 +1,4 @@
-"""Reads Stripe's books of the platform's balance: its balance transactions as movements."""
+"""Says what each of Stripe's balance transactions is in our words: a movement, with its fee and its order."""
 
 from __future__ import annotations
 
