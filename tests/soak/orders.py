@@ -33,17 +33,17 @@ from tests.factories import SECRET_KEY
 from tests.soak.figures import Figures
 from tests.soak.playing import HOSTILITY, Soak
 
-ORDERS_PER_DEAL: Final = 1.8
+ORDERS_PER_DEAL: Final = 2.1
 """A deposit, and for most of them a refund or payouts."""
 
-KILLED_EVERY: Final = 1_000
-"""Each kill costs two starts, about as much as 50 requests."""
+KILLED_EVERY: Final = 3_000
+"""Each kill costs two starts, about as much as 500 requests."""
 
-DEALS_A_DEPLOYMENT: Final = 2_500
-"""Each quiet moment looks through all that there ever was, so deployments don't grow for ever."""
+DEALS_A_DEPLOYMENT: Final = 1_000
+"""Each step looks through all that there ever was, so deployments don't grow for ever."""
 
 ROUNDS: Final = 2
-SIDE_BY_SIDE: Final = 2
+SIDE_BY_SIDE: Final = 4
 """One that waits for what is late leaves the machine to the other."""
 
 

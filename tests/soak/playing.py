@@ -56,6 +56,8 @@ WORKED_OFF_SECONDS_MAX: Final = 60.0
 LEASED_SECONDS_MAX: Final = 1.0
 LOOK_EVERY_STEPS: Final = 100
 """How often the balance is compared while money moves."""
+TIDY_EVERY_STEPS: Final = 10
+"""How often dead rows are swept: time that passes leaves one of each call, and the tests' PostgreSQL doesn't do so by itself."""
 LOOKED_AT_AGAIN: Final = 200
 """So many orders of former rounds are looked at again when a round is quiet, beside all of its own."""
 
@@ -179,6 +181,8 @@ class Soak:
                 await beginning
                 await self._worked_off()
                 await pass_time(stand_in)
+            if steps % TIDY_EVERY_STEPS == 0:
+                await database.execute("VACUUM ANALYZE payment_orders, provider_calls, contracts")
             if steps % LOOK_EVERY_STEPS == 0:
                 await judging.look_between(provider)
                 self.figures.looks += 1
