@@ -227,16 +227,17 @@ async def hand_back(
     error: str | None = None,
     keeps_words: bool = False,
     keeps_action: bool = False,
+    was_stuck: bool = False,
 ) -> bool:
     """Give the order back, to be looked at after so many seconds; whether the lease was still ours.
 
-    What a person resolved meanwhile, or a notice came for, is looked at again at once. What the payer was told to do is
-    forgotten unless the order `keeps_action`, and what the provider said of it unless it `keeps_words`.
+    What `was_stuck` and a person resolved meanwhile, or a notice came for, is looked at again at once. What the payer was told
+    to do is forgotten unless the order `keeps_action`, and what the provider said of it unless it `keeps_words`.
     """
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
     so = (again_seconds, error, keeps_action, keeps_words)
-    as_claimed = (order.is_stuck, order.due_at, order.contract_id)
+    as_claimed = (was_stuck, order.due_at, order.contract_id)
     return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, *as_claimed))
 
 

@@ -87,6 +87,8 @@ class Verdict:
     keeps_words: bool = False
     """Whether what the provider said of it holds still."""
     waits_for_payer: bool = False
+    is_left: bool = False
+    """Whether a person was asked just now: one who answers before the order is handed back has it looked at again at once."""
 
 
 FINISHED: Final = Verdict()
@@ -111,6 +113,7 @@ async def attend(order: Claimed, provider: Provider) -> bool:
         error=verdict.error,
         keeps_words=verdict.keeps_words,
         keeps_action=verdict.waits_for_payer or verdict.error is not None,
+        was_stuck=order.is_stuck or verdict.is_left,
     )
 
 
@@ -221,7 +224,7 @@ async def _ask_the_payer(order: Claimed, found: NeedsAction) -> Verdict:
 async def _after_failure(work: Work, failed: Failed) -> Verdict:
     """A failed refund gets another attempt some time after the one that failed, and not for ever; anything else is final."""
     order = work.order
-    if order.kind is not OrderKind.REFUND or order.last(Step.REFUND) is None:
+    if order.kind is not OrderKind.REFUND or not _attempt(work):
         return Verdict(keeps_words=True)
     if _is_used_up(work, failed):
         return await _leave_to_a_person(work, "the provider doesn't refund it", None, said=failed.reason)
@@ -264,7 +267,7 @@ async def _leave_to_a_person(work: Work, reason: str, call: Call | None, *, said
     _log.error("order left to a person", extra={"order": order.id, "contract": order.contract_id, "error": reason})
     if call is not None:
         work.learned = Learned(call=call, is_over=True)
-    return Verdict(None, error=reason, keeps_words=True)
+    return Verdict(None, error=reason, keeps_words=True, is_left=True)
 
 
 async def _against_a_persons_word(work: Work, reason: str, times: int) -> Verdict:

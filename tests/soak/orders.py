@@ -39,7 +39,7 @@ ORDERS_PER_DEAL: Final = 2.1
 KILLED_EVERY: Final = 3_000
 """Each kill costs two starts, about as much as 500 requests."""
 
-DEALS_A_DEPLOYMENT: Final = 1_000
+DEALS_A_DEPLOYMENT: Final = 500
 """Each step looks through all that there ever was, so deployments don't grow for ever."""
 
 ROUNDS: Final = 2

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
-from escrow.payments import orders
+from escrow.payments import leases, orders
 from escrow.payments.calls import PayoutRequest, RefundRequest, Sought, Step, TakeBackRequest
+from escrow.payments.leases import Claimed
 from escrow.payments.results import Answer, Failed, Found, Hint, Pending, ProviderError, Unknown
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
@@ -199,6 +201,29 @@ async def test_a_person_who_says_that_it_never_happened_has_it_made_under_anothe
     told = ("order.stuck", "order.resolved", "refund.failed", "refund.paid")
     assert await deal.events(*told) == list(told)
     assert [money.minor for money in await sandbox.balance()] == [0]
+    assert await sound()
+
+
+@pytest.mark.parametrize("made", [refund_of, payout_of])
+async def test_a_person_who_answers_before_the_order_is_handed_back_is_heard_at_once(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, made: Callable[[str, Sandbox], Awaitable[tuple[Deal, str]]]
+) -> None:
+    deal, order_id = await made("40.11", sandbox)
+    hand_back = leases.hand_back
+
+    async def answered_first(claimed: Claimed, *arguments: Any, **named: Any) -> bool:
+        if await is_left_to_a_person(order_id):
+            never = c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.NEVER_HAPPENED)
+            await run(never, by=deal.deployment.operator)
+        return await hand_back(claimed, *arguments, **named)
+
+    monkeypatch.setattr(leases, "hand_back", answered_first)
+    await lost_for_a_day(order_id, sandbox)
+    row = await order(order_id)
+    assert (row["is_stuck"], row["lease_token"]) == (False, None)
+    assert row["due_at"] is not None, "it is looked at again"
+    monkeypatch.undo()
+    await work(sandbox, until=becomes(order_id, "PAID" if made is refund_of else "FAILED"))
     assert await sound()
 
 
