@@ -89,9 +89,7 @@ async def changes_page(actor: Actor, *, after: int, limit: int, reading: Reading
     have, and `LogWasCut` for one that it has no longer.
     """
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    columns = reading.sql("e", "stream_id", beside={"texts": events.TEXTS_SQL})
-    statement = _PAGE.format(scans=_scans(actor), columns=columns)
-    rows = await database.fetch(statement, actor.account_id, after, limit + 1, within)
+    rows = await database.fetch(statement(actor, reading), actor.account_id, after, limit + 1, within)
     if rows[0]["is_void"]:
         await cuts.check(after)
     last: int = rows[0]["last_position"]
@@ -104,6 +102,13 @@ async def changes_page(actor: Actor, *, after: int, limit: int, reading: Reading
     shown = found[: min(limit, _fitting(found))]
     position = shown[-1]["position"] if shown else after
     return ChangesPage([reading.make(row) for row in shown], position, len(found) > len(shown))
+
+
+def statement(actor: Actor, reading: Reading[Any] = WHOLE) -> str:
+    """What reads a page of the actor's: $1 is its account, $2 the position, $3 the limit, $4 the contracts that it is limited
+    to."""
+    columns = reading.sql("e", "stream_id", beside={"texts": events.TEXTS_SQL})
+    return _PAGE.format(scans=_scans(actor), columns=columns)
 
 
 def _fitting(found: list[Record]) -> int:

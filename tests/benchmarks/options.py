@@ -24,6 +24,9 @@ class Options:
     milestones: str = "10000,1000000,10000000"
     """How many milestones the databases of `growth` have, from the smallest on."""
 
+    listed: int = 200_000
+    """How many contracts `reading` lists."""
+
     sharded: int = 10_000_000
     """How many contracts `shards` distributes."""
 

@@ -26,8 +26,7 @@ from tests.bulk import BUSY, PLAN, RARE, fill
 from tests.engines import TestServer
 from tests.factories import party
 
-CONTRACTS: Final = 200_000
-EVENTS: Final = 1_000_000
+EVENTS_A_CONTRACT: Final = 5
 FIRST: Final = 50
 TIMES: Final = 21
 
@@ -60,9 +59,10 @@ class Cost:
     milliseconds: float
 
 
-async def tables(server: TestServer, _: str, __: Options) -> list[Table]:
+async def tables(server: TestServer, _: str, options: Options) -> list[Table]:
     """One line for each kind of page."""
-    costs = await measure(server)
+    count = options.listed
+    costs = await measure(server, count)
     rows = [
         [
             busy.what,
@@ -71,28 +71,28 @@ async def tables(server: TestServer, _: str, __: Options) -> list[Table]:
         for busy, rare in zip(costs[::2], costs[1::2], strict=True)
     ]
     caption = (
-        f"Pages of {FIRST} among {CONTRACTS * PLAN:,} milestones, {CONTRACTS:,} contracts and {EVENTS:,} events, for an account "
-        "that has most of them and for one that has a thousandth"
+        f"Pages of {FIRST} among {count * PLAN:,} milestones, {count:,} contracts and {count * EVENTS_A_CONTRACT:,} events, for "
+        "an account that has most of them and for one that has a thousandth"
     )
     return [Table("reading", caption, ["page", "most: blocks", "ms", "a thousandth: blocks", "ms"], rows)]
 
 
-async def measure(server: TestServer) -> list[Cost]:
-    """Each common page, for an account that has most of everything and for one that has a thousandth."""
+async def measure(server: TestServer, count: int) -> list[Cost]:
+    """So many contracts: each common page, for an account that has most of everything and for one that has a thousandth."""
     url = await server.clone()
     await database.connect(url)
     try:
-        await fill(CONTRACTS)
-        await _fill_log()
+        await fill(count)
+        await _fill_log(count)
         costs = [
             await _cost(what, who, *_statement(what, party(who), order, wanted))
             for what, order, wanted in LISTS
             for who in (BUSY, RARE)
         ]
-        for after, place in ((0, "from the beginning"), (EVENTS // 2, "from the middle")):
+        for after, place in ((0, "from the beginning"), (count * EVENTS_A_CONTRACT // 2, "from the middle")):
             for who in (BUSY, RARE):
-                sql = feed._PAGE.format(scans=feed._scans(party(who)))
-                costs.append(await _cost(f"changes, {place}", who, sql, [who, after, FIRST + 1, None]))
+                asked = [who, after, FIRST + 1, None]
+                costs.append(await _cost(f"changes, {place}", who, feed.statement(party(who)), asked))
         return costs
     finally:
         await database.disconnect()
@@ -115,11 +115,11 @@ async def _cost(what: str, who: str, sql: str, arguments: Sequence[object]) -> C
     return Cost(what, who, root["Shared Hit Blocks"] + root["Shared Read Blocks"], statistics.median(times))
 
 
-async def _fill_log() -> None:
+async def _fill_log(count: int) -> None:
     async with database.transaction() as connection:
         await connection.execute("SET LOCAL session_replication_role = replica")
-        await connection.execute(_EVENTS, EVENTS, CONTRACTS)
-        await connection.execute(_POSITIONS, EVENTS, CONTRACTS)
+        await connection.execute(_EVENTS, count * EVENTS_A_CONTRACT, count)
+        await connection.execute(_POSITIONS, count * EVENTS_A_CONTRACT, count)
     await database.execute("ANALYZE events, log_positions")
 
 
