@@ -24,6 +24,9 @@ class Options:
     milestones: str = "10000,1000000,10000000"
     """How many milestones the databases of `growth` have, from the smallest on."""
 
+    waiting: int = 5_000
+    """Of how many contracts the events wait that `sequencer` puts in order."""
+
     listed: int = 200_000
     """How many contracts `reading` lists."""
 

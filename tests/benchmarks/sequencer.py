@@ -23,8 +23,9 @@ from tests.engines import TestServer
 from tests.factories import make_endpoint, party
 from webhooks.delivery.fan_out import FanOut
 
-CONTRACTS: Final = 5_000
 EVENTS: Final = 4
+"""Of each contract."""
+
 SINGLES: Final = 500
 """Events that are placed one by one: each has a transaction of its own."""
 
@@ -39,10 +40,11 @@ Placing = Callable[[int], Awaitable[int]]
 async def tables(server: TestServer, _: str, options: Options) -> list[Table]:
     """Events a second, and the ratio to the bare statement, as medians of the rounds."""
     found: dict[str, list[tuple[float, float]]] = {}
-    async with _filled(server):
+    count = options.waiting * EVENTS
+    async with _filled(server, options.waiting):
         for turn in range(options.rounds + 1):
-            for name, (placing, batch, events) in _WAYS.items():
-                figures = await _measured(placing, batch=batch, events=events)
+            for name, (placing, batch) in _WAYS.items():
+                figures = await _measured(placing, batch=batch, events=count if batch > 1 else SINGLES)
                 if turn:  # the first warms up
                     found.setdefault(name, []).append(figures)
     bare = statistics.median(rate for rate, _ in found[BARE])
@@ -51,9 +53,7 @@ async def tables(server: TestServer, _: str, options: Options) -> list[Table]:
         rate = statistics.median(one for one, _ in all_figures)
         used = statistics.median(microseconds for _, microseconds in all_figures)
         rows.append([name, f"{rate:,.0f}", f"{rate / bare:.2f}", f"{used:,.0f}"])
-    caption = (
-        f"Events that one sequencer puts in order, {CONTRACTS * EVENTS:,} waiting, medians of {options.rounds} rounds"
-    )
+    caption = f"Events that one sequencer puts in order, {count:,} waiting, medians of {options.rounds} rounds"
     columns = ["", "events/s", "ratio to the bare statement", "of that in Python, processor µs an event"]
     return [Table("sequencer", caption, columns, rows)]
 
@@ -76,11 +76,11 @@ def _processor_seconds() -> float:
 
 
 @asynccontextmanager
-async def _filled(server: TestServer) -> AsyncIterator[None]:
+async def _filled(server: TestServer, contracts: int) -> AsyncIterator[None]:
     url = await server.clone()
     await database.connect(url)
     try:
-        there = await fill(CONTRACTS, events=EVENTS, is_searched=False)
+        there = await fill(contracts, events=EVENTS, is_searched=False)
         await make_endpoint(party(there.client.account_id), "https://example.com/hook")
         while await log.sequence(on_batch=_deliveries()):
             pass
@@ -142,18 +142,18 @@ async def _bare(limit: int) -> int:
 _BARE: Final = """
 WITH taken AS (
     DELETE FROM log_pending WHERE serial = ANY (ARRAY(SELECT serial FROM log_pending ORDER BY serial LIMIT $1))
-    RETURNING serial, event_id
+    RETURNING serial, event_id, stream_id
 )
 INSERT INTO log_positions (position, event_id, stream_id, placed_at)
-SELECT (SELECT coalesce(max(position), 0) FROM log_positions) + row_number() OVER (ORDER BY serial), event_id, 'ctr_', now()
+SELECT (SELECT coalesce(max(position), 0) FROM log_positions) + row_number() OVER (ORDER BY serial), event_id, stream_id, now()
 FROM taken RETURNING position
 """
 
 BARE: Final = "the bare statement, 500 at a time"
 
-_WAYS: Final[Mapping[str, tuple[Placing, int, int]]] = {
-    BARE: (_bare, log.BATCH_EVENTS, CONTRACTS * EVENTS),
-    "Earnest, 500 at a time": (_alone, log.BATCH_EVENTS, CONTRACTS * EVENTS),
-    "with one delivery each": (_with_deliveries, log.BATCH_EVENTS, CONTRACTS * EVENTS),
-    "Earnest, one at a time": (_alone, 1, SINGLES),
+_WAYS: Final[Mapping[str, tuple[Placing, int]]] = {
+    BARE: (_bare, log.BATCH_EVENTS),
+    "Earnest, 500 at a time": (_alone, log.BATCH_EVENTS),
+    "with one delivery each": (_with_deliveries, log.BATCH_EVENTS),
+    "Earnest, one at a time": (_alone, 1),
 }
