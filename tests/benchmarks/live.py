@@ -86,14 +86,16 @@ async def _measure(server: TestServer, redis_url: str, subscribers: int, *, of_o
         await database.execute("ALTER TABLE events ADD COLUMN written_at TIMESTAMPTZ DEFAULT clock_timestamp()")
         there = await Deployment.make()
         deals = [await there.propose("10.00") for _ in range(CONTRACTS)]
-        first, *keys = [await _key(there.client, there.operator) for _ in range(1 + -(-subscribers // PER_KEY_MAX))]
+        first = await _key(there.freelancer, there.operator)
+        keys = [await _key(there.client, there.operator) for _ in range(-(-subscribers // PER_KEY_MAX))]
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             process = await stack.enter_async_context(worker(url, redis_url, folder / "worker.log"))
             await process.says("worker works")
             port, pid = await stack.enter_async_context(web(url, redis_url, folder / "web.log"))
             another, ears = [await stack.enter_async_context(listeners()) for _ in range(2)]
-            await another.subscribe(port, [first], [None])  # what the first one makes is no subscriber's
+            # What the first one makes is no subscriber's; and the others are as many as one account may have.
+            await another.subscribe(port, [first], [None])
             await asyncio.sleep(QUIET_SECONDS)
             before = _memory(pid)
             wanted = [deals[number % CONTRACTS].id if of_one_contract else None for number in range(subscribers)]
