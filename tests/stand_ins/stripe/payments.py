@@ -318,7 +318,8 @@ def refund(books: Books, asked: Json) -> Json:
     books.say("charge.refunded", charge)
     wrong = books.hostility
     named = made["metadata"].get("order", name)
-    if method.refund_fails or wrong.happens(wrong.refunds_fail, "refund", named, len(books.of("refund")) % 2):
+    attempt = len(books.drawer().of_order("refund", named))
+    if method.refund_fails or wrong.happens(wrong.refunds_fail, "refund", named, attempt):
         books.later(SETTLE_SECONDS, "fail_refund", name)
     elif method.refund_takes_time:
         books.later(SETTLE_SECONDS, "finish_refund", name)
