@@ -13,7 +13,8 @@ from api.providers import ProviderNotices
 from escrow.database import execute, fetch_value
 from escrow.payments.stripe.adapter import Stripe
 from tests.escrow.payments.stage import strike
-from tests.soak import judging, people
+from tests.soak import judging, orders, people
+from tests.soak.figures import Figures
 from tests.soak.judging import Wrong
 from tests.soak.playing import Soak
 from tests.stand_ins.stripe import payments
@@ -72,6 +73,23 @@ async def test_a_door_for_notices_that_breaks_is_no_notice_that_was_lost_on_its_
     monkeypatch.setattr(ProviderNotices, "take", broken)
     with pytest.raises(Wrong, match=r"notices could not be taken: RuntimeError\('no such door'\)"):
         await Soak(database, redis_url, tmp_path, hostility=Hostility(), kill_every=NEVER).run(1, a_round=1)
+
+
+def test_many_orders_are_divided_among_deployments_each_with_a_seed_of_its_own() -> None:
+    parts = orders.divided(100_000, a_round=0, seed=7, kill_every=9)
+    assert sum(part.deals for part in parts) * orders.ORDERS_PER_DEAL >= 100_000
+    assert {part.deals for part in parts} == {parts[0].deals}
+    assert parts[0].deals <= orders.DEALS_A_DEPLOYMENT
+    assert [part.seed for part in parts] == list(range(7, 7 + len(parts)))
+    assert [part.deals for part in orders.divided(1, a_round=0, seed=1, kill_every=9)] == [1]
+
+
+def test_what_happened_in_several_deployments_is_added() -> None:
+    one = Figures(orders=Counter({"deposit paid": 2}), requests=5, kills=1)
+    other = Figures(orders=Counter({"deposit paid": 1, "refund paid": 1}), requests=7)
+    both = Figures.together([one, other])
+    assert (both.deployments, both.total, both.requests, both.kills) == (2, 4, 12, 1)
+    assert both.orders == {"deposit paid": 3, "refund paid": 1}
 
 
 async def test_the_judge_names_what_moved_twice_or_not_at_all_and_a_balance_that_is_off(database: str) -> None:

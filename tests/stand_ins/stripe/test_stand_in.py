@@ -21,6 +21,23 @@ def paid(books: Books, amount: int = 5_000, method: str = "pm_card_visa") -> dic
     return payments.confirm_intent(books, made["id"], {"payment_method": method})
 
 
+def test_each_attempt_at_a_refund_has_its_own_luck_so_no_order_fails_for_ever() -> None:
+    books = Books(hostility=Hostility(refunds_fail=0.5))
+    attempts = []
+    for number in range(100):
+        charged = paid(books)
+        asked = {"payment_intent": charged["id"], "metadata": {"order": f"pay_{number}"}}
+        for attempt in range(1, 30):
+            made = payments.refund(books, asked)
+            books.clock.advance(payments.SETTLE_SECONDS)
+            books.happen()
+            if made["status"] == "succeeded":
+                attempts.append(attempt)
+                break
+    assert len(attempts) == 100
+    assert max(attempts) > 1
+
+
 @pytest.mark.parametrize(
     ("path", "form"),
     [
