@@ -56,11 +56,6 @@ class Asked:
     seed: int
     kill_every: int
 
-    @property
-    def deals_a_round(self) -> int:
-        """As it was asked, or so that there are some quiet moments."""
-        return self.a_round or self.deals // ROUNDS + 1
-
 
 @dataclass(frozen=True, slots=True)
 class Played:
@@ -87,7 +82,7 @@ async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | Non
                 kill_every=asked.kill_every,
             )
             try:
-                await soak.run(asked.deals, a_round=asked.deals_a_round)
+                await soak.run(asked.deals, a_round=asked.a_round)
             except Exception as error:  # noqa: BLE001 - whatever it was, it is told with the figures
                 return soak.figures, error
             return soak.figures, None
@@ -119,6 +114,7 @@ def divided(orders: int, *, a_round: int, seed: int, kill_every: int) -> list[As
     deals = int(orders / ORDERS_PER_DEAL) + 1
     deployments = math.ceil(deals / DEALS_A_DEPLOYMENT)
     each = math.ceil(deals / deployments)
+    a_round = a_round or each // ROUNDS + 1
     return [Asked(each, a_round, seed + number, kill_every) for number in range(deployments)]
 
 

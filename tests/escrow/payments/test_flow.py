@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -315,6 +316,16 @@ async def test_a_refund_that_always_fails_is_left_to_a_person_in_the_end_who_is_
     await work(sandbox, until=becomes(order_id, "PAID"))
     assert await attempts_made() == attempts + 1
     assert await sound()
+
+
+async def test_a_refund_that_fails_at_a_call_that_was_not_begun_with_the_claim_is_tried_again(sandbox: Sandbox) -> None:
+    _, order_id = await refund_of("40.00", sandbox)
+    (claimed,) = await orders.claim(10)
+    await fetch("DELETE FROM provider_calls WHERE order_id = $1", order_id)
+    assert await orders.attend(replace(claimed, calls=[]), Refusing(settle_seconds=0.0))
+    row = await order(order_id)
+    assert (row["state"], row["lease_token"]) == ("FAILED", None)
+    assert row["due_at"] is not None
 
 
 class Silent(Sandbox):

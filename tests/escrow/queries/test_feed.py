@@ -50,8 +50,7 @@ FROM generate_series(1, $1::int) AS n
 async def _read(actor: Actor, *, after: int, limit: int = 50) -> tuple[int, list[int], set[str]]:
     """How many blocks of the log the page reads, the positions that it shows, and the indexes of the log that it uses."""
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    sql = feed._PAGE.format(scans=feed._scans(actor), columns="e.*")
-    plan = await plans.explain(sql, actor.account_id, after, limit + 1, within)
+    plan = await plans.explain(feed.statement(actor), actor.account_id, after, limit + 1, within)
     assert not plan.read_whole & {"log_positions", "events"}
     page = await feed.changes_page(actor, after=after, limit=limit)
     indexes = {name for name in plan.indexes if name.startswith("log_positions")}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,7 +19,7 @@ from escrow.payments.movements import MovementKind
 from escrow.payments.results import Failed, Prepared, ProviderError, StoredFault, Succeeded, Unknown
 from escrow.payments.stripe import client
 from escrow.payments.stripe.adapter import Stripe
-from escrow.payments.stripe.client import Client
+from escrow.payments.stripe.client import Client, NotAllowed
 from escrow.stripe_access import StripeAccess
 from tests.escrow.payments.stripe.asking import charge_of, order_id, prepared, refund_of, sought, transfer_to, usd
 from tests.stand_ins.stripe import payees, payments, reversals
@@ -168,6 +169,29 @@ async def test_a_reading_that_gets_no_answer_is_given_up_in_the_end(monkeypatch:
         with pytest.raises(ProviderError):
             _ = [one async for one in stripe.movements(LONG_AGO)]
         assert len(stand_in.stand_in.seen) - began == 3
+
+
+async def test_the_balance_is_asked_for_once_since_whoever_asks_wants_to_know_what_is_wrong() -> None:
+    async with wronged() as (stand_in, stripe):
+        stand_in.books.hostility = NEVER_CAME
+        began = len(stand_in.stand_in.seen)
+        with pytest.raises(ProviderError):
+            await stripe.balance()
+        assert len(stand_in.stand_in.seen) - began == 1
+
+
+async def test_a_permission_that_is_missing_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def refused(self: Client, call: Awaitable[object]) -> dict[str, Any]:
+        asked.append(await call)
+        raise NotAllowed("Stripe answered 403")
+
+    monkeypatch.setattr(Client, "asked", refused)
+    async with wronged() as (_, stripe):
+        with pytest.raises(NotAllowed):
+            _ = [one async for one in stripe.movements(LONG_AGO)]
+    assert len(asked) == 1
 
 
 async def test_nobody_there_is_no_answer() -> None:
