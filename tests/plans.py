@@ -5,9 +5,10 @@ For tests that use `untouched_database`: what a plan is like then depends on wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import orjson
 
@@ -51,6 +52,23 @@ async def explain(sql: str, *arguments: object, run: bool = True) -> Plan:
     """The plan for these arguments; the statement is run for it, unless told otherwise."""
     how = "ANALYZE, BUFFERS, FORMAT JSON" if run else "FORMAT JSON"
     return read(await database.fetch_value(f"EXPLAIN ({how}) {sql}", *arguments))
+
+
+async def planned(sql: str, *executions: Sequence[object]) -> tuple[int, int]:
+    """How often a statement was planned for its values and how often it kept its one plan, executed with these arguments.
+
+    It is prepared for this alone: what PostgreSQL decides hangs on what was executed with the same one before.
+    """
+    async with database.transaction() as connection:
+        name = f"asked_{uuid4().hex}"
+        prepared = await connection.prepare(sql, name=name)
+        for arguments in executions:
+            await prepared.fetch(*arguments)
+        row = await connection.fetchrow(
+            "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE name = $1", name
+        )
+    assert row is not None
+    return row["custom_plans"], row["generic_plans"]
 
 
 def read(explained: str) -> Plan:

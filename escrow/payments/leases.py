@@ -16,7 +16,7 @@ from typing import Final
 
 from escrow import cuts, terms
 from escrow.agreement.inputs import explanation
-from escrow.database import fetch, filled
+from escrow.database import fetch, filled, unseen
 from escrow.money import Money
 from escrow.payments.calls import CALL_SECONDS_MAX, Step, key_of
 from escrow.states import OrderKind, OrderOutcome, OrderState
@@ -295,21 +295,23 @@ _ALL_IS_KNOWN: Final = f"""
 # `locked` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
 # everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
 # What is known of an order is looked up by its keys, as scalars: PostgreSQL may answer EXISTS by reading the whole table into a
-# hash first, and does where it thinks many are due. The limit stands in a SELECT since a number that it knows would have it plan
-# this anew at each claim, which takes ten times as long as the claim.
+# hash first, and does where it thinks many are due. And it doesn't see what it is asked with: a limit, or that no payees are
+# asked for, would have it plan this anew at each claim, which takes ten times as long as the claim.
+_PAYEES_OF: Final = unseen("$4::text")
+_ASKED: Final = unseen("$5::text")
 _CLAIM: Final = f"""
     WITH locked AS MATERIALIZED (
         SELECT contract_id, id, kind, state, is_stuck, deposit_id, known_as
         FROM payment_orders WHERE due_at <= now() AND {_ALL_IS_KNOWN}
-        ORDER BY due_at LIMIT (SELECT $1::int) FOR UPDATE SKIP LOCKED
+        ORDER BY due_at LIMIT {unseen("$1::int")} FOR UPDATE SKIP LOCKED
     ), due AS MATERIALIZED (
-        SELECT contract_id, id, kind, is_stuck, $4::text IS NULL OR kind <> 'PAYOUT' OR coalesce((
+        SELECT contract_id, id, kind, is_stuck, {_PAYEES_OF} IS NULL OR kind <> 'PAYOUT' OR coalesce((
                 SELECT true FROM contracts JOIN payees ON payees.account_id = contracts.freelancer_id
-                WHERE contracts.id = o.contract_id AND provider = $4 AND can_be_paid LIMIT 1), false) AS may_begin,
+                WHERE contracts.id = o.contract_id AND provider = {_PAYEES_OF} AND can_be_paid LIMIT 1), false) AS may_begin,
             coalesce((SELECT true FROM provider_calls AS one
                 WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id) LIMIT 1), false) AS called,
             NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted,
-            ({ELSEWHERE.format(asked="$5")}) AS elsewhere, {_HAS_LOST} AS has_lost
+            ({ELSEWHERE.format(asked=_ASKED)}) AS elsewhere, {_HAS_LOST} AS has_lost
         FROM locked AS o
     ), begun AS (
         INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider)
@@ -324,7 +326,7 @@ _CLAIM: Final = f"""
     FROM due LEFT JOIN begun ON begun.order_id = due.id CROSS JOIN LATERAL (
         SELECT coalesce(payees.payee_id, c.freelancer_id) AS payee, coalesce(payees.can_be_paid, false) AS payee_can_be_paid,
             coalesce(payees.missing, '{{}}') AS payee_misses
-        FROM contracts AS c LEFT JOIN payees ON payees.account_id = c.freelancer_id AND payees.provider = $4
+        FROM contracts AS c LEFT JOIN payees ON payees.account_id = c.freelancer_id AND payees.provider = {_PAYEES_OF}
         WHERE c.id = due.contract_id) AS paid
     WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,

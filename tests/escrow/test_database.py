@@ -7,7 +7,6 @@ import contextlib
 import random
 import sys
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -16,6 +15,7 @@ from tortoise.context import TortoiseContext
 
 from escrow import database
 from escrow.models import Deployment
+from tests import plans
 from tests.patience import PATIENCE_SECONDS
 from tests.workers.process import until
 
@@ -212,25 +212,11 @@ async def test_rows_are_given_by_the_names_of_their_columns_also_if_there_are_no
     assert await database.fetch(*statement.bind(**given.bind([]))) == []
 
 
-async def _planned(sql: str, *arguments: object) -> tuple[int, int]:
-    """How often a statement was planned anew and how often by the plan that was kept, of ten executions on one connection."""
-    async with database.transaction() as connection:
-        name = f"asked_{uuid4().hex}"
-        prepared = await connection.prepare(sql, name=name)
-        for _ in range(10):
-            await prepared.fetch(*arguments)
-        row = await connection.fetchrow(
-            "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE name = $1", name
-        )
-    assert row is not None
-    return row["custom_plans"], row["generic_plans"]
-
-
 async def test_a_statement_that_is_not_to_see_its_values_keeps_its_plan(small_pool: str) -> None:
     await database.execute("INSERT INTO notes SELECT 'note ' || n FROM generate_series(1, 1000) AS n; ANALYZE notes")
     asked = "SELECT text FROM notes WHERE text = ANY ({})"
-    assert await _planned(asked.format("$1::text[]"), ["note 7"]) == (10, 0)
-    assert await _planned(asked.format(database.unseen("$1::text[]")), ["note 7"]) == (5, 5)
+    assert await plans.planned(asked.format("$1::text[]"), *10 * [(["note 7"],)]) == (10, 0)
+    assert await plans.planned(asked.format(database.unseen("$1::text[]")), *10 * [(["note 7"],)]) == (5, 5)
     found = await database.fetch(asked.format(database.unseen("$1::text[]")), ["note 7", "note 9", "none"])
     assert {row["text"] for row in found} == {"note 7", "note 9"}
 
@@ -240,7 +226,7 @@ async def test_a_statement_that_is_given_rows_keeps_its_plan(small_pool: str) ->
     given = database.Rows("given", "text text")
     asked = database.Statement(f"SELECT notes.text FROM {given.sql} JOIN notes ON notes.text = given.text")
     sql, *arguments = asked.bind(**given.bind([{"text": "note 7"}]))
-    assert await _planned(sql, *arguments) == (5, 5)
+    assert await plans.planned(sql, *10 * [arguments]) == (5, 5)
 
 
 async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> None:

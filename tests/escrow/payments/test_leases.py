@@ -40,13 +40,12 @@ async def test_a_claim_looks_up_what_was_asked_for_its_orders_however_many_calls
 
 
 @pytest.mark.usefixtures("untouched_database")
-async def test_a_claim_is_planned_once_for_any_number_of_orders() -> None:
+@pytest.mark.parametrize("is_analyzed", [False, True])
+@pytest.mark.parametrize("payees_of", [None, "stripe"])
+async def test_a_claim_is_planned_once_for_any_number_of_orders(payees_of: str | None, is_analyzed: bool) -> None:
     deal = await strike("100.00")
     await database.execute(_MANY_PAYOUTS, deal.id, MANY)
-    async with database.transaction():
-        for limit in range(1, CUSTOM_PLANS + 3):
-            await leases.claim(limit, provider="stripe", payees_of="stripe")
-        sql = "SELECT generic_plans FROM pg_prepared_statements WHERE statement = $1"
-        kept = await database.fetch_row(sql, leases._CLAIM)
-    assert kept is not None
-    assert kept["generic_plans"] > 0
+    if is_analyzed:
+        await database.execute("ANALYZE payment_orders, provider_calls, contracts")
+    claims = [(limit, "token", leases.LEASE_SECONDS, payees_of, "stripe") for limit in range(1, 11)]
+    assert await plans.planned(leases._CLAIM, *claims) == (CUSTOM_PLANS, len(claims) - CUSTOM_PLANS)
