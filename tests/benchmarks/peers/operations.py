@@ -105,7 +105,7 @@ def _changes(data: Any) -> Any:
     nodes = [
         {
             "cursor": print_cursor(int(row["position"])),
-            "event": _event(row["eventByEventId"]) | {"stream": row["streamId"]},
+            "event": _event(row["eventByStreamIdAndEventId"]) | {"stream": row["streamId"]},
             "milestones": [{"id": one["rowId"], "state": one["state"]} for one in row["touchedList"]],
         }
         for row in found[:PAGE]
@@ -207,7 +207,7 @@ OPERATIONS: Final = (
         variables=lambda filled, case: {"after": print_cursor(case * filled.events)},
         postgraphile=f"""query ($me: String!, $after: BigInt!) {{
             peerChangesList(account: $me, afterPosition: $after, howMany: {PAGE + 1}) {{
-                position streamId eventByEventId {{ rowId type occurredAt sequence }} touchedList {{ rowId state }} }} }}""",
+                position streamId eventByStreamIdAndEventId {{ rowId type occurredAt sequence }} touchedList {{ rowId state }} }} }}""",
         postgraphile_variables=lambda filled, case: {
             "me": filled.client.account_id,
             "after": str(case * filled.events),
