@@ -1,18 +1,24 @@
 """What a statement reads and by which way, as PostgreSQL plans it.
 
-For tests that use `untouched_database`: what a plan is like then depends on what the test put there, and on nobody else.
+For tests that use `untouched_database`: what a plan is like then depends on what the test put there, and on nobody else. Where
+tables are cut into partitions, those and their indexes bear the names of the whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import orjson
+import pytest
 
 from escrow import database
+from tests.partitioned import PARTITIONS
+
+of_whole_tables = pytest.mark.skipif(PARTITIONS > 0, reason="says how tables are read that are not cut into partitions")
+"""Where they are, one in which the test has nothing is read whole, and what comes from several is put in order anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def _steps(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def explain(sql: str, *arguments: object, run: bool = True) -> Plan:
     """The plan for these arguments; the statement is run for it, unless told otherwise."""
     how = "ANALYZE, BUFFERS, FORMAT JSON" if run else "FORMAT JSON"
-    return read(await database.fetch_value(f"EXPLAIN ({how}) {sql}", *arguments))
+    return await read(await database.fetch_value(f"EXPLAIN ({how}) {sql}", *arguments))
 
 
 async def planned(sql: str, *executions: Sequence[object]) -> tuple[int, int]:
@@ -71,6 +77,16 @@ async def planned(sql: str, *executions: Sequence[object]) -> tuple[int, int]:
     return row["custom_plans"], row["generic_plans"]
 
 
-def read(explained: str) -> Plan:
+async def read(explained: str) -> Plan:
     """What `EXPLAIN (FORMAT JSON)` said."""
-    return Plan(orjson.loads(explained)[0]["Plan"])
+    plan = Plan(orjson.loads(explained)[0]["Plan"])
+    if PARTITIONS:
+        wholes = {row["part"]: row["whole"] for row in await database.fetch(_WHOLES)}
+        for step in plan.steps:
+            step |= {name: wholes.get(step[name], step[name]) for name in _NAMES & step.keys()}
+    return plan
+
+
+_NAMES: Final = frozenset({"Relation Name", "Index Name"})
+
+_WHOLES: Final = "SELECT inhrelid::regclass::text AS part, inhparent::regclass::text AS whole FROM pg_inherits"

@@ -15,6 +15,7 @@ from escrow.agreement.step import step
 from escrow.bell import Topic
 from escrow.log import UnknownEvent
 from escrow.store import write
+from tests import plans
 from tests.engines import Cleaner
 from tests.factories import Deal, Deployment, advance_clock, advance_past_deadlines
 from tests.patience import PATIENCE_SECONDS
@@ -510,12 +511,10 @@ async def test_claiming_reads_the_index_up_to_its_limit_and_never_the_table() ->
         if due > 100:
             await advance_clock(days=100)
         await database.execute("ANALYZE deadlines")
-        rows = await database.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sweep._CLAIM}", 64, "token", 0.0)
-        plan = "\n".join(row[0] for row in rows)
-        assert "Index Scan using deadlines_due on deadlines clock" in plan, plan
-        assert "Index Cond: (due_at <=" in plan, plan
-        assert "Seq Scan on deadlines" not in plan, plan
-        rows = await database.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sweep._NEXT}")
-        plan = "\n".join(row[0] for row in rows)
-        assert "using deadlines_due on deadlines clock" in plan, plan
-        assert "Seq Scan on deadlines" not in plan, plan
+        claim = await plans.explain(sweep._CLAIM, 64, "token", 0.0)
+        (by_index,) = {step["Index Cond"] for step in claim.steps if step.get("Index Name") == "deadlines_due"}
+        assert by_index.startswith("(due_at <="), claim.root
+        assert "deadlines" not in claim.read_whole, claim.root
+        following = await plans.explain(sweep._NEXT)
+        assert "deadlines_due" in following.indexes, following.root
+        assert "deadlines" not in following.read_whole, following.root

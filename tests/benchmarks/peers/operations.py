@@ -207,7 +207,8 @@ OPERATIONS: Final = (
         variables=lambda filled, case: {"after": print_cursor(case * filled.events)},
         postgraphile=f"""query ($me: String!, $after: BigInt!) {{
             peerChangesList(account: $me, afterPosition: $after, howMany: {PAGE + 1}) {{
-                position streamId eventByStreamIdAndEventId {{ rowId type occurredAt sequence }} touchedList {{ rowId state }} }} }}""",
+                position streamId eventByStreamIdAndEventId {{ rowId type occurredAt sequence }}
+                touchedList {{ rowId state }} }} }}""",
         postgraphile_variables=lambda filled, case: {
             "me": filled.client.account_id,
             "after": str(case * filled.events),

@@ -25,6 +25,7 @@ _MANY_PAYOUTS: Final = """
 """
 
 
+@plans.of_whole_tables
 @pytest.mark.parametrize("is_analyzed", [False, True])
 async def test_a_claim_looks_up_what_was_asked_for_its_orders_however_many_calls_there_are(
     untouched_database: str, is_analyzed: bool

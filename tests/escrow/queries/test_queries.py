@@ -157,5 +157,5 @@ async def test_what_was_taken_back_is_found_by_an_index_of_its_own() -> None:
     assert await database.fetch_value("SELECT count(*) FROM deposits") == 0
     async with database.transaction() as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")
-        plan = plans.read(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *given))
+        plan = await plans.explain(statement, *given, run=False)
     assert "deposits_reversed" in plan.indexes

@@ -270,7 +270,7 @@ async def generic_plan(listed: str, actor: Actor, order: Any, **wanted: Any) -> 
         await connection.execute(_PLANNED)
         row = await connection.fetchval("SELECT pg_temp.planned($1)", sql)
         await connection.execute("DROP FUNCTION pg_temp.planned")
-    return _indexes(plans.read(row))
+    return _indexes(await plans.read(row))
 
 
 _PLANNED = """
@@ -321,6 +321,7 @@ COMMON: list[tuple[str, Any, dict[str, Any], set[str]]] = [
 ]  # fmt: skip
 
 
+@plans.of_whole_tables
 @pytest.mark.usefixtures("untouched_database")
 async def test_common_lists_are_one_scan_of_their_index_for_each_role_whoever_asks() -> None:
     await fill(LARGE)
