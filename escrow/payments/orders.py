@@ -368,7 +368,9 @@ def _logged(order: Claimed, error: Exception) -> str:
 
 
 def _seconds_until(at: datetime | None) -> float | None:
-    return max((at - datetime.now(UTC)).total_seconds(), LOOK_AGAIN_SECONDS) if at is not None else None
+    """`None` where that time is past, too: what can't be done yet all the same waits for something that nobody has told of."""
+    seconds = (at - datetime.now(UTC)).total_seconds() if at is not None else 0.0
+    return max(seconds, LOOK_AGAIN_SECONDS) if seconds > 0 else None
 
 
 def _wait(first_seconds: float, attempts: int) -> float:

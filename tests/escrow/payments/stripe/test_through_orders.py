@@ -77,6 +77,33 @@ async def test_a_deposit_is_released_and_paid_out_once_whatever_is_lost(
     assert len([one for one in stand_in.books.of("charge").values() if one["paid"]]) == 1
 
 
+async def test_a_payout_that_lacks_its_money_after_that_was_to_come_waits_ever_longer(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    name = onboarded(stand_in, deal)
+    await until(stripe, is_in(await deal.fund("pm_card_bypassPending"), "PAID"))
+    await deal.approve()
+    payout = await deal.request_payout()
+    stand_in.books.move(name, "adjustment", -1_00, "usd", source="what_the_payee_owed")
+    (claimed,) = await orders.claim(10)
+    assert await orders.attend(claimed, stripe)
+    row = await order(payout)
+    assert row["state"] == "STARTED"
+    assert "balance_insufficient" in row["explanation"]
+    assert await fetch_value("SELECT due_at > now() + interval '30 seconds' FROM payment_orders WHERE id = $1", payout)
+    assert await orders.claim(10) == []
+    # Once it has its money it goes on.
+    stand_in.books.move(name, "adjustment", 1_00, "usd", source="what_the_payee_paid")
+
+    async def paid() -> bool:
+        stand_in.pass_time(120)
+        return await is_in(payout, "PAID")()
+
+    await until(stripe, paid)
+    assert len(stand_in.books.of("transfer")) == 1
+
+
 async def test_a_payout_that_comes_back_after_it_was_paid_is_payable_again_and_its_money_is_with_the_platform(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
