@@ -12,8 +12,8 @@ CALL_SECONDS_MAX: Final = 10.0
 """How long one call to a provider may take as a whole: whoever calls cuts it off then, and no adapter waits for longer."""
 
 ATTEMPTS_MAX: Final = 10
-"""So many keys are asked for where it is lost which of them were used: a refund has no more attempts, and nothing else usually
-has two."""
+"""So many keys after the newest that is known are asked for where it is lost which of them were used. What moved the platform's
+balance is found by that, too: an order that waits for a balance makes an attempt an hour."""
 
 
 class Step(StrEnum):

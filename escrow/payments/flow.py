@@ -28,6 +28,7 @@ from escrow.payments.calls import (
     key_of,
 )
 from escrow.payments.leases import Call, Claimed, Learned, LeaseLost
+from escrow.payments.movements import MovementKind
 from escrow.payments.provider import Provider
 from escrow.payments.results import (
     Answer,
@@ -53,6 +54,9 @@ FORGETTING_MARGIN: Final = timedelta(hours=1)
 
 PAYEE_PATIENCE: Final = timedelta(minutes=15)
 """How long a payout whose payee can't be paid yet is left alone at most."""
+
+MOVES: Final = {Step.REFUND: MovementKind.REFUND, Step.TRANSFER: MovementKind.TRANSFER}
+"""What the steps that take money out of the platform's balance are in the provider's books."""
 
 
 class Uncertain(Exception):
@@ -117,12 +121,12 @@ class Work:
 
     async def _charge_that_moved(self, call: Call | None) -> Call | None:
         """The charge that a cut of the log lost, as the provider's books name it; what is known already if they don't."""
-        moved = await leases.charge_that_moved(self.order)
-        if moved is None:
+        moved = await leases.what_moved(self.order, MovementKind.CHARGE)
+        if not moved:
             return call
         call = call or await self._begin(Step.PREPARE, 1)
-        await leases.go_on(self.order, learned=Learned(call=call, provider_id=moved))
-        return replace(call, provider_id=moved)
+        await leases.go_on(self.order, learned=Learned(call=call, provider_id=moved[0]))
+        return replace(call, provider_id=moved[0])
 
     async def _make_charge(self, call: Call | None) -> Found | NotYet:
         """Preparing moves nothing, so it may be repeated, with another key once the first one is of no use: after a fault that
@@ -259,10 +263,19 @@ class Work:
         return await self._call(call)
 
     async def _later_attempt(self, call: Call) -> tuple[Call, Found]:
-        """What another attempt moved of which these books know nothing; it becomes the newest. The call itself if none did."""
-        for attempt in range(call.attempt + 1, ATTEMPTS_MAX + 1):
+        """What another attempt moved of which these books know nothing; it becomes the newest. The call itself if none did.
+
+        What the provider's books name becomes this call's, whatever attempt it was; else the keys of the next ones are asked for.
+        """
+        known = {one.provider_id for one in self.order.calls}
+        moved = await leases.what_moved(self.order, MOVES[call.step]) if call.step in MOVES else []
+        for provider_id in moved:
+            named = replace(call, provider_id=provider_id)
+            if provider_id not in known and _has_moved(found := await self._look_up(named, call.step)):
+                return named, found
+        for attempt in range(call.attempt + 1, call.attempt + ATTEMPTS_MAX + 1):
             found = await self._look_up(Call(call.step, attempt), call.step)
-            if isinstance(found, Succeeded | Pending):
+            if _has_moved(found):
                 return await self._begin(call.step, attempt), found
         return call, Unknown()
 
@@ -361,6 +374,10 @@ class Work:
         if time.monotonic() + CALL_SECONDS_MAX > self.order.lease_ends:
             raise LeaseLost(self.order.id)
         return asyncio.timeout(CALL_SECONDS_MAX)
+
+
+def _has_moved(found: Found) -> bool:
+    return isinstance(found, Succeeded | Pending)
 
 
 def _waits_for_the_payee(order: Claimed) -> NotYet:

@@ -19,6 +19,7 @@ from escrow.agreement.inputs import explanation
 from escrow.database import fetch, filled, unseen
 from escrow.money import Money
 from escrow.payments.calls import CALL_SECONDS_MAX, Step, key_of
+from escrow.payments.movements import MovementKind
 from escrow.states import OrderKind, OrderOutcome, OrderState
 
 LEASE_SECONDS: Final = 2 * CALL_SECONDS_MAX
@@ -204,10 +205,10 @@ async def said_to_be_paid(order: Claimed) -> int:
     return int(found[0]["times"])
 
 
-async def charge_that_moved(order: Claimed) -> str | None:
-    """What the provider calls the charge that took money for a deposit, by the movements that were read; `None` if none did."""
-    rows = await fetch(_CHARGE_THAT_MOVED, order.name, order.contract_id)
-    return str(rows[0]["source_id"]) if rows else None
+async def what_moved(order: Claimed, kind: MovementKind) -> list[str]:
+    """What the provider calls what moved money of that kind for the order, by the movements that were read; the oldest first."""
+    rows = await fetch(_WHAT_MOVED, order.name, order.contract_id, kind.value)
+    return [str(row["source_id"]) for row in rows]
 
 
 async def explain(order: Claimed, said: str) -> None:
@@ -388,9 +389,9 @@ _SAID_TO_BE_PAID: Final = """
         AND EXISTS (SELECT FROM told AS word WHERE word.type = 'order.resolved' AND word.sequence = paid.sequence - 1)
 """
 
-_CHARGE_THAT_MOVED: Final = """
+_WHAT_MOVED: Final = """
     SELECT source_id FROM provider_movements
-    WHERE contract_id = $2 AND order_id = $1 AND kind = 'CHARGE' AND source_id IS NOT NULL ORDER BY at LIMIT 1
+    WHERE contract_id = $2 AND order_id = $1 AND kind = $3 AND source_id IS NOT NULL GROUP BY source_id ORDER BY min(at)
 """
 
 _EXPLAIN: Final = """

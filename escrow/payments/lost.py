@@ -9,7 +9,7 @@ that nobody took up, no other of its money leaves: it waits, and the difference 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -124,14 +124,14 @@ def _is_there(amount: Money, lost: Sequence[Lost]) -> bool:
 async def _is_the_same(order: Claimed, lost: Lost, provider: Provider) -> bool:
     """Ask the provider for what the lost order's calls made; what it knows becomes this order's."""
     step = FIRST_STEPS[order.kind]
-    for attempt in range(1, ATTEMPTS_MAX + 1):
+    for attempt, provider_id in _names(step, lost):
         sought = Sought(
             step=Step.CONFIRM if step is Step.PREPARE else step,
             key=key_of(lost.order_id, attempt, step),
             order_id=lost.order_id,
             group=order.contract_id,
             amount=order.amount,
-            provider_id=lost.source_id if step is Step.PREPARE else None,
+            provider_id=provider_id,
             charge_id=order.charge_id,
             payee_id=order.payee if order.kind is OrderKind.PAYOUT else None,
         )
@@ -143,9 +143,15 @@ async def _is_the_same(order: Claimed, lost: Lost, provider: Provider) -> bool:
                 return False
             await _go_on_as(order, lost, step, attempt, found.provider_id or lost.source_id)
             return True
-        if step is Step.PREPARE:
-            return False
     return False
+
+
+def _names(step: Step, lost: Lost) -> Iterator[tuple[int, str | None]]:
+    """What the provider may know it by: its name in the books, whatever attempt that was, and the keys of its calls."""
+    if step is not Step.REFUND:  # by its name a refund of another charge would be found, too
+        yield 1, lost.source_id
+    if step is not Step.PREPARE:
+        yield from ((attempt, None) for attempt in range(1, ATTEMPTS_MAX + 1))
 
 
 async def _go_on_as(order: Claimed, lost: Lost, step: Step, attempt: int, provider_id: str | None) -> None:

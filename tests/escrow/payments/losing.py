@@ -84,12 +84,12 @@ async def charged(stripe: Stripe, deal: Deal, order_id: str, amount: Money = SUM
     return prepared.provider_id
 
 
-async def brought(stripe: Stripe, deal: Deal, order_id: str, payee: str) -> str:
+async def brought(stripe: Stripe, deal: Deal, order_id: str, payee: str, *, attempt: int = 1) -> str:
     """The same for a payout that came as far as the payee's balance; gives the transfer's name."""
     sql = "SELECT provider_id FROM provider_calls WHERE step = 'PREPARE' AND provider_id IS NOT NULL"
     transfer = await stripe.transfer(
         TransferRequest(
-            key=key_of(order_id, 1, Step.TRANSFER),
+            key=key_of(order_id, attempt, Step.TRANSFER),
             order_id=order_id,
             group=deal.id,
             amount=SUM,
@@ -101,9 +101,9 @@ async def brought(stripe: Stripe, deal: Deal, order_id: str, payee: str) -> str:
     return transfer.provider_id
 
 
-async def sent(stripe: Stripe, deal: Deal, order_id: str, payee: str, *, attempt: int = 1) -> str:
-    """The same, to the bank at that attempt."""
-    transfer_id = await brought(stripe, deal, order_id, payee)
+async def sent(stripe: Stripe, deal: Deal, order_id: str, payee: str, *, attempt: int = 1, brought_by: int = 1) -> str:
+    """The same, to the bank at that attempt, after so many to bring it to the payee."""
+    transfer_id = await brought(stripe, deal, order_id, payee, attempt=brought_by)
     await stripe.payout(
         PayoutRequest(
             key=key_of(order_id, attempt, Step.PAYOUT),

@@ -13,7 +13,7 @@ import pytest_asyncio
 from escrow import terms
 from escrow.agreement import commands as c
 from escrow.audit import audit
-from escrow.database import execute, fetch_value
+from escrow.database import execute, fetch, fetch_value
 from escrow.payments import lost, orders, reconciliation
 from escrow.payments.calls import RefundRequest, Step, key_of
 from escrow.payments.movements import Movement
@@ -309,6 +309,92 @@ async def test_an_order_of_before_is_found_by_its_own_key_though_the_books_never
     await work(stripe, stand_in, until="PAID", order_id=order_id)
     assert len(stand_in.books.of("transfer")) == 1
     assert len(stand_in.books.of("payout", payee)) == 1
+
+
+async def over(order_id: str, step: Step, count: int) -> None:
+    """As if so many attempts at a step had been refused before the cut."""
+    await execute(
+        "INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider, is_over)"
+        " SELECT contract_id, id, $2, generate_series(1, $3::int), 'stripe', true FROM payment_orders WHERE id = $1",
+        order_id,
+        step.value,
+        count,
+    )
+
+
+@pytest.mark.parametrize(("lost_one", "names_orders"), [(60, True), (13, False)])
+async def test_a_transfer_of_before_is_found_by_the_books_whatever_attempt_it_was_or_by_a_key_after_the_known_ones(
+    database: str, stripe: Stripe, stand_in: Playing, *, lost_one: int, names_orders: bool
+) -> None:
+    deal = await strike("100.00")
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    order_id = await deal.request_payout()
+    await over(order_id, Step.TRANSFER, 11)
+    await sent(stripe, deal, order_id, payee, brought_by=lost_one)
+    stand_in.books.move("", "topup", 500_00, "usd", source="tu_of_others")
+    await reconciliation.pull(stripe, reconciliation.BEGINNING)
+    if not names_orders:
+        await execute("UPDATE provider_movements SET order_id = NULL")
+    await cut()
+    stand_in.pass_time(3 * 86_400)  # the provider has forgotten the keys, and not what it did
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert len(stand_in.books.of("transfer")) == 1
+    assert len(stand_in.books.of("payout", payee)) == 1
+
+
+async def test_a_payment_to_the_bank_is_found_by_a_key_after_the_newest_that_is_known(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    order_id = await deal.request_payout()
+    await over(order_id, Step.TRANSFER, 1)
+    await over(order_id, Step.PAYOUT, 11)
+    await execute(
+        "UPDATE provider_calls SET is_over = false, provider_id = $1 WHERE order_id = $2 AND step = 'TRANSFER'",
+        await sent(stripe, deal, order_id, payee, attempt=13),
+        order_id,
+    )
+    stand_in.books.move(payee, "payment", 100_00, "usd", source="py_of_another_contract")
+    await cut()
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert len(stand_in.books.of("payout", payee)) == 1
+
+
+async def test_a_refund_of_before_is_found_by_the_providers_books(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    deposit = await funded(stripe, stand_in, deal)
+    await run(c.GiveRefund(milestone_id=deal.contract.milestone()), by=deal.contract.freelancer)
+    refund = str(await fetch_value("SELECT id FROM payment_orders WHERE kind = 'REFUND'"))
+    charge = await fetch_value("SELECT provider_id FROM provider_calls WHERE order_id = $1", deposit)
+    key = key_of(refund, 60, Step.REFUND)
+    await stripe.refund(RefundRequest(key=key, order_id=refund, group=deal.id, amount=SUM, charge_id=charge))
+    await cut()
+    stand_in.pass_time(3 * 86_400)
+    await work(stripe, stand_in, until="PAID", order_id=refund)
+    (row,) = await fetch("SELECT attempt, provider_id FROM provider_calls WHERE order_id = $1", refund)
+    assert (row["attempt"], row["provider_id"]) == (1, next(iter(stand_in.books.of("refund"))))
+
+
+async def test_a_lost_payout_is_taken_up_whatever_attempt_it_had_come_to(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    await sent(stripe, deal, gone, payee, brought_by=60)
+    await cut()
+    order_id = await deal.request_payout()
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] == gone
+    assert len(stand_in.books.of("transfer")) == 1
 
 
 async def test_a_deposit_of_before_is_found_in_the_providers_books(
