@@ -194,7 +194,10 @@ _LOOK_AGAIN: Final = """
     UPDATE payment_orders SET due_at = now() + CASE WHEN state = 'PAID' THEN random() ELSE 0 END * interval '5 minutes'
     WHERE lease_token IS NULL AND (
         state = 'STARTED' OR (state = 'ABANDONED' AND due_at IS NOT NULL) OR (
-            state = 'PAID' AND created_at > (SELECT min(kept_at) FROM log_cuts WHERE books_read_at IS NULL) - interval '14 days'))
+            state = 'PAID' AND EXISTS (SELECT FROM provider_calls AS call
+                WHERE (call.contract_id, call.order_id) = (payment_orders.contract_id, payment_orders.id)
+                AND call.called_at > (SELECT min(kept_at) FROM log_cuts WHERE books_read_at IS NULL)
+                    - CASE call.step WHEN 'REFUND' THEN interval '30 days' ELSE interval '14 days' END)))
 """
 
 # Whatever was called for an order that sends money moved the platform's balance, and the movement names the order, or at least

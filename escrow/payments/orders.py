@@ -387,7 +387,7 @@ _NUDGE: Final = """
 """
 
 # A refund that is about to be tried again keeps its time: looking sooner would call sooner. What was paid lately may come back
-# unheard.
+# unheard, a refund for longer than a payout; since when it was asked for says nothing, a payout may wait for its payee for weeks.
 _RECONCILE: Final = """
     UPDATE payment_orders SET due_at = now() + random() * $2::float8 * interval '1 second'
     WHERE lease_token IS NULL AND (
@@ -396,7 +396,10 @@ _RECONCILE: Final = """
             AND EXISTS (SELECT FROM provider_calls AS call
                 WHERE (call.contract_id, call.order_id) = (payment_orders.contract_id, payment_orders.id)))
         OR (state = 'FAILED' AND kind = 'REFUND' AND due_at IS NULL)
-        OR ($1 AND kind <> 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND created_at > now() - interval '14 days')
+        OR ($1 AND kind <> 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND EXISTS (
+            SELECT FROM provider_calls AS call
+            WHERE (call.contract_id, call.order_id) = (payment_orders.contract_id, payment_orders.id)
+            AND call.called_at > now() - CASE call.step WHEN 'REFUND' THEN interval '30 days' ELSE interval '14 days' END))
         OR ($1 AND kind = 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND EXISTS (
             SELECT FROM milestones m WHERE m.contract_id = payment_orders.contract_id AND m.held_minor > 0
             AND m.lots @> jsonb_build_array(jsonb_build_object('deposit_id', payment_orders.deposit_id))))

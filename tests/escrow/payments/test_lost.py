@@ -397,6 +397,22 @@ async def test_a_lost_payout_is_taken_up_whatever_attempt_it_had_come_to(
     assert len(stand_in.books.of("transfer")) == 1
 
 
+async def test_a_cut_has_looked_at_again_what_was_paid_lately_however_long_ago_it_was_asked_for(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    payout = await deal.request_payout()
+    await work(stripe, stand_in, until="PAID", order_id=payout)
+    await execute("UPDATE payment_orders SET created_at = created_at - interval '20 days' WHERE id = $1", payout)
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    assert (await order(payout))["due_at"] is not None
+
+
 async def test_a_deposit_of_before_is_found_in_the_providers_books(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:

@@ -621,6 +621,33 @@ async def test_reconciling_has_every_unsettled_order_looked_up_and_no_other(deal
     assert await fetch_value(soon, payout)
 
 
+async def test_what_was_paid_lately_is_looked_up_again_however_long_ago_it_was_asked_for(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    await work(sandbox, until=finished(await deal.fund()))
+    await deal.approve()
+    payout = await deal.request_payout("60.00")
+    await work(sandbox, until=finished(payout))
+    await fetch("UPDATE payment_orders SET created_at = created_at - interval '20 days'")
+    assert await orders.reconcile(held=True) == 1
+    assert (await order(payout))["due_at"] is not None
+    await work(sandbox, until=finished(payout))
+    await age_calls(payout, "15 days")
+    assert await orders.reconcile(held=True) == 0
+
+
+async def test_a_refund_is_looked_up_for_as_long_as_it_may_fail(deal: Deal, sandbox: Sandbox) -> None:
+    await work(sandbox, until=finished(await deal.fund()))
+    await run(c.GiveRefund(milestone_id=deal.contract.milestone()), by=deal.contract.freelancer)
+    refund = await returned(deal)
+    await work(sandbox, until=finished(refund))
+    await age_calls(refund, "29 days")
+    assert await orders.reconcile(held=True) == 1
+    await work(sandbox, until=finished(refund))
+    await age_calls(refund, "2 days")
+    assert await orders.reconcile(held=True) == 0
+
+
 async def test_reconciling_finds_an_order_that_lost_its_turn_and_leaves_leases_alone(
     deal: Deal, sandbox: Sandbox
 ) -> None:
