@@ -134,7 +134,7 @@ class Stripe:
         params: Json = {"cancellation_reason": "abandoned"}
         try:
             # Whatever is canceled already, or succeeded, refuses: what it says of itself is the answer.
-            call = self._v1.payment_intents.cancel_async(provider_id, _params(params), _key(f"{key}/give-up"))
+            call = self._v1.payment_intents.cancel_async(provider_id, _params(params), _fresh(f"{key}/give-up"))
             await self._client.asked(call)
         except Refused:
             pass
@@ -365,11 +365,9 @@ class Stripe:
         """An address for minutes; who comes too late is sent back as well, and asks for another."""
         back = return_url or self._access.return_url
         params: Json = {"account": payee_id, "type": "account_onboarding", "return_url": back, "refresh_url": back}
-        key = f"{payee_id}/link/{datetime.now(UTC).timestamp()}"
         try:
-            return objects.link(
-                await self._client.asked(self._v1.account_links.create_async(_params(params), _key(key)))
-            )
+            call = self._v1.account_links.create_async(_params(params), _fresh(f"{payee_id}/link"))
+            return objects.link(await self._client.asked(call))
         except Refused as refusal:
             raise ProviderError(f"Stripe made no link: {refusal.code}") from None
 
@@ -416,6 +414,11 @@ def _metadata(request: Request) -> Json:
 
 def _key(key: str) -> Any:
     return {"idempotency_key": key}
+
+
+def _fresh(key: str) -> Any:
+    """For what comes to the same however often it is done: a fault that Stripe stores under a key would bar it for a day."""
+    return _key(f"{key}/{datetime.now(UTC).timestamp()}")
 
 
 def _params(params: Json) -> Any:

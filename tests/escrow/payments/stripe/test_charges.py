@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import httpx
+import pytest
 
 from escrow.payments.calls import Step
 from escrow.payments.results import (
@@ -10,6 +13,7 @@ from escrow.payments.results import (
     NeedsAction,
     Pending,
     Prepared,
+    ProviderError,
     ReversalStage,
     Reversed,
     Succeeded,
@@ -19,6 +23,7 @@ from escrow.payments.stripe.adapter import Stripe
 from escrow.states import ActionKind
 from tests.escrow.payments.stripe.asking import GROUP, charge_of, prepared, sought, usd
 from tests.stand_ins.stripe import reversals
+from tests.stand_ins.stripe.hostility import Fault, Hostility
 from tests.stand_ins.stripe.payments import SETTLE_SECONDS, fee_of
 from tests.stand_ins.stripe.serving import RETURN_URL, Playing
 
@@ -115,6 +120,32 @@ async def test_a_payer_whom_the_bank_does_not_believe_fails_the_deposit_for_good
     async with httpx.AsyncClient(timeout=60) as browser:
         await browser.post(str(asked.action.url), data={"answer": "fail"})
     assert isinstance(await stripe.look_up(sought(request, Step.CONFIRM, provider_id=charge_id)), Failed)
+    assert stand_in.books.of("payment_intent")[charge_id]["status"] == "canceled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivesNothingUp(Hostility):
+    """Whatever is to be given up meets a fault that is stored."""
+
+    def fault(self, name: str, count: int, *, writes: bool) -> Fault | None:
+        return Fault.STORED_ERROR if "/give-up" in name else None
+
+
+async def test_a_fault_that_is_stored_when_a_payment_is_given_up_holds_nothing_up(
+    stripe: Stripe, stand_in: Playing
+) -> None:
+    request = charge_of(usd(4_200), "pm_card_authenticationRequired")
+    charge_id = await prepared(stripe, request)
+    asked = await stripe.confirm(charge_id, request)
+    assert isinstance(asked, NeedsAction)
+    async with httpx.AsyncClient(timeout=60) as browser:
+        await browser.post(str(asked.action.url), data={"answer": "fail"})
+    looked_up = sought(request, Step.CONFIRM, provider_id=charge_id)
+    stand_in.books.hostility = GivesNothingUp()
+    with pytest.raises(ProviderError):
+        await stripe.look_up(looked_up)
+    stand_in.books.hostility = Hostility()
+    assert isinstance(await stripe.look_up(looked_up), Failed)
     assert stand_in.books.of("payment_intent")[charge_id]["status"] == "canceled"
 
 
