@@ -362,11 +362,14 @@ _LOST: Final = leases.LOST.format(which=leases.WAS_CUT)
 
 _LOST_COUNT: Final = f"SELECT count(*) FROM ({_LOST}) AS lost"  # noqa: S608 - a constant
 
-# What a contract waits for: a return or a payout under way, a charge that the books haven't heard of, and what just moved. What
-# was lost comes by itself no more.
+# What a contract waits for: a return or a payout that was called, an order that moved lately and of which the books haven't
+# heard, and what just moved. What nobody called explains nothing, and may wait for its payee for months; what was lost comes by
+# itself no more.
 _ON_ITS_WAY: Final = f"""
     SELECT contract_id FROM (
-        SELECT contract_id FROM payment_orders AS one WHERE state = 'STARTED' AND NOT is_stuck AND (kind <> 'DEPOSIT'
+        SELECT contract_id FROM payment_orders AS one WHERE state = 'STARTED' AND NOT is_stuck AND (
+            (kind <> 'DEPOSIT' AND EXISTS (
+                SELECT FROM provider_calls AS call WHERE (call.contract_id, call.order_id) = (one.contract_id, one.id)))
             OR EXISTS (SELECT FROM provider_movements AS moved
                 WHERE moved.order_id IN (one.id, one.known_as) AND moved.at > now() - interval '1 day'))
         UNION SELECT contract_id FROM provider_movements WHERE at > now() - $1::interval AND contract_id IS NOT NULL

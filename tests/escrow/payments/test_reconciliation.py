@@ -84,6 +84,11 @@ async def clearing() -> dict[str, int]:
     }
 
 
+async def call() -> None:
+    """As if a worker had asked the provider for whatever is due, and heard nothing yet."""
+    await orders.claim(10)
+
+
 async def charged() -> tuple[Deal, Books]:
     """A contract whose client has paid 100.00, which the provider tells of, too."""
     deal, books = await strike("100.00", "50.00"), Books()
@@ -98,10 +103,31 @@ async def test_nothing_differs_where_both_tell_the_same() -> None:
     await deal.approve()
     payout = await deal.request_payout()
     books.moved(MovementKind.TRANSFER, -100_00, deal)
+    await call()
     assert await look(books) == [], "what is on its way isn't judged"
     await deal.contract.confirm_order(payout)
     assert await look(books) == []
     assert await open_differences() == []
+
+
+async def test_what_nobody_called_for_explains_nothing_that_moved() -> None:
+    deal, books = await charged()
+    await deal.approve()
+    await deal.request_payout()
+    books.moved(MovementKind.REFUND, -7, deal)
+    differs = f"contract {deal.id}: 99.93 USD at the provider, 100.00 USD in the ledger"
+    assert differs in await look(books)
+    await call()
+    assert differs not in await look(books)
+
+
+async def test_an_order_that_moved_lately_and_that_these_books_never_called_is_on_its_way() -> None:
+    deal, books = await charged()
+    await deal.approve()
+    payout = await deal.request_payout()
+    books.moved(MovementKind.TRANSFER, -100_00, deal, order_id=payout)
+    books.told[-1] = replace(books.told[-1], at=datetime.now(UTC))
+    assert (await reconcile(books, settling=-timedelta(hours=1))).found == []  # type: ignore[arg-type]
 
 
 async def test_what_moved_on_one_side_alone_is_named_on_either() -> None:
@@ -283,6 +309,7 @@ async def test_what_differed_stays_listed_while_it_cannot_be_judged() -> None:
     before = [one for one in await open_differences() if one.difference.kind is DifferenceKind.CONTRACT]
     await deal.approve()
     payout = await deal.request_payout()
+    await call()
     assert (await look(books), await open_differences()) == ([], before), "a payout on its way makes nothing agree"
     assert (await reconciliation.standing()).differences == 1
     books.moved(MovementKind.TRANSFER, -99_99, deal)
