@@ -26,6 +26,8 @@ class MovementKind(StrEnum):
     """A fee by itself, apart from any movement."""
     WITHDRAWAL = "WITHDRAWAL"
     """The platform's own money went to the platform's own bank, or came from there."""
+    RESERVE = "RESERVE"
+    """The provider keeps back money of the platform, covers with it what a payee owes, or gives it back."""
     OTHER = "OTHER"
 
 

@@ -56,7 +56,7 @@ class DifferenceKind(StrEnum):
     CONTRACT = "CONTRACT"
     """Of one contract and currency: what moved at the provider, and what crossed clearing."""
     MOVEMENT = "MOVEMENT"
-    """A movement at the provider belongs to no contract, and is no withdrawal or fee of the operator's."""
+    """A movement at the provider belongs to no contract, and is no withdrawal, fee or reserve of the operator's."""
     BALANCE = "BALANCE"
     """The provider's balance in a currency, and clearing with what is the operator's own and what is on its way."""
     ORDER = "ORDER"
@@ -232,7 +232,7 @@ async def _batches(provider: Provider, since: datetime) -> AsyncIterator[list[Mo
 
 
 async def _keep_movements(movements: Sequence[Movement]) -> set[str]:
-    """The names of those that are new."""
+    """The names of those that are new. One whose kind nobody could tell gets it, once an adapter can."""
     rows = await database.fetch(_KEEP_MOVEMENTS, orjson.dumps([_row(one) for one in movements]).decode())
     return {row["id"] for row in rows}
 
@@ -343,12 +343,17 @@ async def standing() -> Standing:
 
 
 _KEEP_MOVEMENTS: Final = """
+    WITH given AS (
+        SELECT * FROM json_to_recordset($1::json) AS given (
+            id text, kind text, at timestamptz, amount_minor bigint, fee_minor bigint, net_minor bigint, currency text,
+            changed_minor bigint, changed_currency text, order_id text, contract_id text, source_id text)
+    ), named AS (
+        UPDATE provider_movements AS known SET kind = given.kind FROM given
+        WHERE known.id = given.id AND known.kind = 'OTHER' AND given.kind <> 'OTHER'
+    )
     INSERT INTO provider_movements (id, kind, at, amount_minor, fee_minor, net_minor, currency, changed_minor, changed_currency,
         order_id, contract_id, source_id)
-    SELECT given.* FROM json_to_recordset($1::json) AS given (
-        id text, kind text, at timestamptz, amount_minor bigint, fee_minor bigint, net_minor bigint, currency text,
-        changed_minor bigint, changed_currency text, order_id text, contract_id text, source_id text)
-    ON CONFLICT (id) DO NOTHING RETURNING id
+    SELECT given.* FROM given ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
 _UNBOOKED: Final = """
@@ -376,7 +381,7 @@ _ON_ITS_WAY: Final = f"""
     ) AS moving WHERE contract_id NOT IN (SELECT lost.contract_id FROM ({_LOST}) AS lost)
 """  # noqa: S608 - a constant
 
-_OWN: Final = (MovementKind.FEE.value, MovementKind.WITHDRAWAL.value)
+_OWN: Final = (MovementKind.FEE.value, MovementKind.WITHDRAWAL.value, MovementKind.RESERVE.value)
 
 _DIFFERENCES: Final = f"""
     WITH ledger AS (

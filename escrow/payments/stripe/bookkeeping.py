@@ -30,6 +30,17 @@ KINDS: Final = {
     "payout_failure": MovementKind.WITHDRAWAL,
     "topup": MovementKind.WITHDRAWAL,
     "topup_reversal": MovementKind.WITHDRAWAL,
+    "stripe_balance_payment_debit": MovementKind.FEE,
+    "stripe_balance_payment_debit_reversal": MovementKind.FEE,
+    "reserved_funds": MovementKind.RESERVE,
+    "reserve_transaction": MovementKind.RESERVE,
+    "reserve_hold": MovementKind.RESERVE,
+    "reserve_release": MovementKind.RESERVE,
+    "payment_network_reserve_hold": MovementKind.RESERVE,
+    "payment_network_reserve_release": MovementKind.RESERVE,
+    "payout_minimum_balance_hold": MovementKind.RESERVE,
+    "payout_minimum_balance_release": MovementKind.RESERVE,
+    "connect_collection_transfer": MovementKind.RESERVE,
 }
 """By the type of a balance transaction; what isn't here is told by its source, or `OTHER`."""
 
@@ -59,6 +70,8 @@ def movement(transaction: Json) -> Movement:
 def _kind(transaction: Json, source: Json) -> MovementKind:
     if source.get("object") == "dispute":
         return MovementKind.REVERSAL if transaction["amount"] < 0 else MovementKind.REVERSAL_RETURNED
+    if transaction["type"] == "adjustment" and source["id"] is None:
+        return MovementKind.FEE  # of what Stripe took before: what it takes back of a charge or a refund names that
     return KINDS.get(transaction["type"], MovementKind.OTHER)
 
 

@@ -200,8 +200,12 @@ async def test_what_is_the_operators_own_is_no_difference_and_what_is_nobodys_is
     books.moved(MovementKind.WITHDRAWAL, -30_00, None)
     books.moved(MovementKind.FEE, 0, None, fee=2_00)
     assert await look(books) == []
+    books.moved(MovementKind.RESERVE, -20_00, None)
+    assert await look(books) == []
     books.moved(MovementKind.OTHER, -7, None)
-    assert await look(books) == ["movement txn_4: -0.07 USD at the provider, 0.00 USD in the ledger"]
+    assert await look(books) == ["movement txn_5: -0.07 USD at the provider, 0.00 USD in the ledger"]
+    books.told[-1] = replace(books.told[-1], kind=MovementKind.RESERVE)
+    assert await look(books) == [], "an adapter that knows it by now says so"
 
 
 async def test_a_balance_that_its_movements_dont_give_is_a_difference() -> None:

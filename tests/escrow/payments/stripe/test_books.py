@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from escrow.payments import reconciliation
 from escrow.payments.calls import RefundRequest, Step
 from escrow.payments.movements import MovementKind
 from escrow.payments.results import Failed, Succeeded
@@ -110,6 +111,34 @@ async def test_movements_are_read_page_after_page_from_a_time_on_oldest_first(
     found = [one async for one in stripe.movements(since)]
     assert [one.amount.minor for one in found] == list(range(11, 251))
     assert {one.kind for one in found} == {MovementKind.WITHDRAWAL}
+
+
+async def test_what_stripe_does_by_itself_with_the_platforms_balance_is_the_operators_own_and_belongs_to_no_order(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    books = stand_in.books
+    for kind in (
+        "reserved_funds",
+        "reserve_hold",
+        "reserve_release",
+        "payment_network_reserve_hold",
+        "payment_network_reserve_release",
+        "payout_minimum_balance_hold",
+        "payout_minimum_balance_release",
+        "connect_collection_transfer",
+        "stripe_balance_payment_debit",
+        "stripe_balance_payment_debit_reversal",
+        "adjustment",
+    ):
+        books.move("", kind, -7_00, "usd", source="")
+    for made in books.of("balance_transaction").values():
+        made["source"] = None
+    found = await reconciliation.reconcile(stripe, settling=-timedelta(days=10_000))
+    assert found.found == []
+    # What it takes back of something that it names may be a contract's.
+    books.move("", "adjustment", -7_00, "usd", source="re_of_somebody")
+    (one,) = (await reconciliation.reconcile(stripe, settling=-timedelta(days=10_000))).found
+    assert (one.kind, one.provider_minor) == (reconciliation.DifferenceKind.MOVEMENT, -7_00)
 
 
 async def test_a_balance_without_any_money_is_nothing(stripe: Stripe) -> None:
