@@ -24,7 +24,7 @@ _SEGMENT_NAME_LENGTH: Final = 24
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 """Of a file of the log, as PostgreSQL makes them unless a cluster was made with others."""
 _SEGMENTS: Final = 2**32 // SEGMENT_BYTES
-_KEPT: Final = re.compile(r"[0-9A-F]{24}(\.partial)?")
+LOG_FILE: Final = re.compile(r"[0-9A-F]{24}(\.partial)?")
 """The name of a file of the log, be it one that wasn't finished."""
 _CONTROL: Final = Path("global", "pg_control")
 """Without it PostgreSQL starts on no folder."""
@@ -68,18 +68,18 @@ def check_whole(base: Base, backups: Path, *, coming: Sequence[Path] = ()) -> No
     `coming` are files that are about to be kept. What `pg_verifybackup` will refuse, and files of another size, are passed over.
     """
     every = [*(backups / WAL).glob("*"), *(base.path / "pg_wal").glob("*"), *coming]
-    kept = [path for path in every if _KEPT.fullmatch(path.name)]
+    kept = [path for path in every if LOG_FILE.fullmatch(path.name)]
     is_usual = all(path.stat().st_size == SEGMENT_BYTES for path in kept if not path.suffix)
     if not (is_usual and (base.path / taking.LABEL).exists()):
         return
     timeline = timelines.newest([backups / WAL])
-    segments = [_Segment.of(path.name) for path in kept]
+    segments = [Segment.of(path.name) for path in kept]
     numbers = {one.number for one in segments if timeline.leads_through(one.timeline, one.number * SEGMENT_BYTES)}
-    first = _Segment.of(taking.first_wal(base)).number
+    first = Segment.of(taking.first_wal(base)).number
     missing = next((number for number in range(first, max(numbers, default=first)) if number not in numbers), None)
     if missing is not None:
         raise CannotStart(
-            f"In {backups / WAL} the log that follows {base.path.name} has a gap: {_Segment(timeline.number, missing)}. Nothing "
+            f"In {backups / WAL} the log that follows {base.path.name} has a gap: {Segment(timeline.number, missing)}. Nothing "
             "after it can be brought back from there: put that file there, or say with --to which moment before it you want"
         )
 
@@ -139,13 +139,22 @@ def keep_command(wal: Path) -> str:
 
 
 def fetch_command(wal: Path) -> str:
-    """PostgreSQL's `restore_command`: a file of the log out of the folder, be it one that `pg_receivewal` hadn't finished."""
+    """PostgreSQL's `restore_command`: a file of the log out of the folder, be it one that `pg_receivewal` hadn't finished.
+
+    PostgreSQL takes a code of up to 125 for the end of the log, and every higher one for a failure. So it ends with 1 only where
+    neither file is there, and with 126 where the folder can't be read or a copy fails: else less would come back without a word.
+    """
     folder = shlex.quote(str(wal)).replace("%", "%%")
-    return f'cp {folder}/%f "%p" 2>/dev/null || cp {folder}/%f.partial "%p" 2>/dev/null'
+    return (
+        f"test -r {folder} -a -x {folder} || exit 126; "
+        f'if test -e {folder}/%f; then cp {folder}/%f "%p" || exit 126; '
+        f'elif test -e {folder}/%f.partial; then cp {folder}/%f.partial "%p" || exit 126; '
+        "else exit 1; fi"
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Segment:
+class Segment:
     """A file of the log by its name: a timeline, and which one it is since the beginning."""
 
     timeline: int

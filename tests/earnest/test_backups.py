@@ -120,3 +120,22 @@ def test_a_file_of_the_log_is_kept_once_and_never_replaced_by_another(tmp_path: 
     assert hand_on("another server's") != 0
     assert (wal / written.name).read_text() == "what was written"
     assert [path.name for path in wal.iterdir()] == [written.name]
+
+
+def test_only_a_file_of_the_log_that_isnt_there_is_taken_for_its_end(tmp_path: Path) -> None:
+    wal, data = tmp_path / "a folder's 100%" / "wal", tmp_path / "data"
+    data.mkdir()
+
+    def fetch(name: str, to: str = "RECOVERYXLOG") -> int:
+        command = restoring.fetch_command(wal).replace("%p", to).replace("%f", name).replace("%%", "%")
+        return subprocess.run(["/bin/sh", "-c", command], cwd=data, check=False, capture_output=True).returncode
+
+    assert fetch("000000010000000000000001") == 126, "there is no folder: a disk that isn't there, or isn't ours to read"
+    wal.mkdir(parents=True)
+    assert fetch("000000010000000000000001") == 1
+    (wal / "000000010000000000000002").write_text("full")
+    (wal / "000000010000000000000003.partial").write_text("not full")
+    for name, content in (("000000010000000000000002", "full"), ("000000010000000000000003", "not full")):
+        assert fetch(name, to="nowhere/RECOVERYXLOG") == 126
+        assert fetch(name) == 0
+        assert (data / "RECOVERYXLOG").read_text() == content

@@ -3,7 +3,8 @@ after one that was through comes another."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +20,8 @@ from earnest.run import embedded
 from earnest.run.refusing import CannotStart
 
 STEPS: Final[dict[str, tuple[object, str]]] = {
-    "opening the folder": (archiving, "open_to_server"),
     "keeping the newest log": (restoring, "keep_newest_log"),
+    "opening the folder": (archiving, "open_to_server"),
     "checking the base": (taking, "check"),
     "copying the base": (restoring, "fetch_command"),
     "moving it to its place": (Restore, "put_in_place"),
@@ -227,3 +228,25 @@ async def test_another_restore_begins_before_what_the_last_one_undid(
         taking.take(url, backups)
     assert await _rows_after(tmp_path, moment, then=4) == [1, 2]
     assert await _rows_after(tmp_path, None, then=5) == [1, 2, 4]
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that every user may enter: a server that may not by itself is given the right to read everything."""
+    with tempfile.TemporaryDirectory(prefix="earnest-", dir="/tmp") as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
+
+
+async def test_what_was_never_handed_on_comes_back_too_be_the_server_another_users(
+    reachable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups = reachable / "backups"
+    monkeypatch.delenv(BACKUPS, raising=False)
+    async with _running(reachable) as connection:
+        url = f"postgres://postgres:@/earnest?host={await connection.fetchval('SHOW unix_socket_directories')}"
+        taking.take(url, backups)
+        await connection.execute("CREATE TABLE written AS SELECT 1 AS row")
+    assert list((backups / taking.WAL).iterdir()) == []
+    assert await _rows_after(reachable, None, then=2) == [1]
