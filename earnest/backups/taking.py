@@ -1,4 +1,4 @@
-"""Takes a base backup and checks it, follows what PostgreSQL writes, and forgets what is too old."""
+"""Takes a base backup and checks it, and follows what PostgreSQL writes."""
 
 from __future__ import annotations
 
@@ -87,17 +87,6 @@ def bases(backups: Path) -> Sequence[Base]:
             continue
         found.append(Base(path, at))
     return found
-
-
-def forget(backups: Path, *, keep: int) -> Sequence[Base]:
-    """Delete all bases but the newest `keep`, and what was written before the oldest of those; answers which went."""
-    every = bases(backups)
-    old, kept = every[:-keep], every[-keep:]
-    for base in old:
-        shutil.rmtree(base.path)
-    if old and kept:
-        programs.run("pg_archivecleanup", str(backups / WAL), first_wal(kept[0]))
-    return old
 
 
 def first_wal(base: Base) -> str:
