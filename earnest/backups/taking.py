@@ -1,4 +1,4 @@
-"""Takes a base backup and checks it, and follows what PostgreSQL writes."""
+"""Takes a base backup and checks it, and knows which there are."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ def take(database_url: str, backups: Path) -> Base:
     make_folder(backups)
     draft = backups / _DRAFT
     shutil.rmtree(draft, ignore_errors=True)
-    url = programs.for_libpq(database_url)
-    programs.run("pg_basebackup", "--dbname", url, "--pgdata", str(draft), "--wal-method=stream", "--checkpoint=fast")
+    copying = ("--pgdata", str(draft), "--wal-method=stream", "--checkpoint=fast")
+    url, environ = programs.for_libpq(database_url), programs.environment(database_url)
+    programs.run("pg_basebackup", "--dbname", url, *copying, environ=environ)
     check(draft)
     at = (datetime.now(UTC) + timedelta(seconds=1)).replace(
         microsecond=0
@@ -61,11 +62,12 @@ def follow(database_url: str, backups: Path) -> None:
     By a slot of its own, so that nothing is missing after it was away; that slot has PostgreSQL keep what wasn't fetched yet.
     """
     make_folder(backups)
-    url = programs.for_libpq(database_url)
-    programs.run("pg_receivewal", "--dbname", url, "--slot", SLOT, "--create-slot", "--if-not-exists")
+    url, environ = programs.for_libpq(database_url), programs.environment(database_url)
+    programs.run("pg_receivewal", "--dbname", url, "--slot", SLOT, "--create-slot", "--if-not-exists", environ=environ)
     program = programs.tool("pg_receivewal")
     to = str(backups / WAL)
-    os.execv(program, [program, "--dbname", url, "--slot", SLOT, "--directory", to, "--synchronous"])  # noqa: S606 - becoming it is the purpose
+    command = [program, "--dbname", url, "--slot", SLOT, "--directory", to, "--synchronous"]
+    os.execve(program, command, environ)  # noqa: S606 - becoming it is the purpose
 
 
 def make_folder(backups: Path) -> None:
