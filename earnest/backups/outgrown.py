@@ -27,7 +27,7 @@ def forget(backups: Path, *, keep: int) -> Sequence[Base]:
 
 
 def _forget_log(backups: Path, *, needed_by: Sequence[Base]) -> None:
-    """Delete what was written before all of them. `pg_archivecleanup` compares numbers of files, of whatever timeline they are."""
+    """Delete what was written before all of them: `pg_archivecleanup` compares files by number, whatever timeline they are of."""
     first = min((taking.first_wal(base) for base in needed_by), key=_number)
     programs.run("pg_archivecleanup", str(backups / WAL), first)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,20 +53,6 @@ def take(database_url: str, backups: Path) -> Base:
 def check(base: Path) -> None:
     """Have `pg_verifybackup` compare every file with what was written down when it was copied."""
     programs.run("pg_verifybackup", "--quiet", str(base))
-
-
-def follow(database_url: str, backups: Path) -> None:
-    """Become `pg_receivewal`, which writes down what PostgreSQL does as it does it, until it is ended.
-
-    By a slot of its own, so that nothing is missing after it was away; that slot has PostgreSQL keep what wasn't fetched yet.
-    """
-    make_folder(backups)
-    url, environ = programs.for_libpq(database_url), programs.environment(database_url)
-    programs.run("pg_receivewal", "--dbname", url, "--slot", SLOT, "--create-slot", "--if-not-exists", environ=environ)
-    program = programs.tool("pg_receivewal")
-    to = str(backups / WAL)
-    command = [program, "--dbname", url, "--slot", SLOT, "--directory", to, "--synchronous"]
-    os.execve(program, command, environ)  # noqa: S606 - becoming it is the purpose
 
 
 def make_folder(backups: Path) -> None:
