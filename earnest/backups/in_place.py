@@ -58,14 +58,12 @@ def _kept(directory: Path, restore: Restore) -> Path | None:
 
 
 async def recovered(database_url: str, process: asyncio.subprocess.Process) -> None:
-    """Wait until it takes writes; then it forgets what it was told for the recovery alone."""
+    """Wait until it takes writes."""
     while True:
         try:
             connection = await asyncpg.connect(database_url)
             try:
                 if not await connection.fetchval("SELECT pg_is_in_recovery()"):
-                    for name in restoring.RECOVERY_SETTINGS:
-                        await connection.execute(f"ALTER SYSTEM RESET {name}")
                     return
             finally:
                 await connection.close()

@@ -17,8 +17,17 @@ from earnest.backups.unfinished import RECOVERY_SIGNAL
 from earnest.engines.processes import write_private
 from earnest.run.refusing import CannotStart
 
-RECOVERY_SETTINGS: Final = ("restore_command", "recovery_target_time", "recovery_target_action")
+RECOVERY_SETTINGS: Final = (
+    "restore_command",
+    "recovery_target_time",
+    "recovery_target_action",
+    "recovery_end_command",
+)
 """What is told for the time of the recovery alone."""
+
+_SETTINGS: Final = "postgresql.auto.conf"
+_AFTERWARDS: Final = f"{_SETTINGS}.restored"
+"""The settings without what is told for the recovery."""
 
 _SEGMENT_NAME_LENGTH: Final = 24
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
@@ -88,6 +97,7 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
     """Copy a base, once it was checked, to a place where nothing is, and have PostgreSQL recover in it when it starts.
 
     PostgreSQL starts on no part of it: what says that it has to recover comes first, and the file that it reads first comes last.
+    What it is told for the recovery it forgets before it takes writes.
     """
     if data.exists() and any(data.iterdir()):
         raise CannotStart(f"{data} isn't empty: move it away first, and keep it until everything was looked at")
@@ -97,12 +107,19 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
     write_private(data / RECOVERY_SIGNAL, "")
     shutil.copytree(base.path, data, ignore=shutil.ignore_patterns(_CONTROL.name), dirs_exist_ok=True)
     data.chmod(0o700)
-    told = {"restore_command": fetch_command(backups / WAL), "recovery_target_action": "promote"}
+    told = {
+        "restore_command": fetch_command(backups / WAL),
+        "recovery_target_action": "promote",
+        # A standby that is copied from this server later would take what it was told for its own, and promote itself.
+        "recovery_end_command": f"mv -f {_AFTERWARDS} {_SETTINGS}",
+    }
     if until is not None:
         told["recovery_target_time"] = until.astimezone(UTC).isoformat()
-    settings = data / "postgresql.auto.conf"
-    lines = "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
-    write_private(settings, _without_former_recovery(settings.read_text()) + lines)
+    afterwards = _without_former_recovery((data / _SETTINGS).read_text())
+    write_private(data / _AFTERWARDS, afterwards)
+    write_private(
+        data / _SETTINGS, afterwards + "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
+    )
     shutil.copy2(base.path / _CONTROL, data / _CONTROL)
 
 
@@ -120,7 +137,7 @@ def keep_newest_log(newest: Sequence[tuple[Path, Path]]) -> None:
 
 
 def _without_former_recovery(settings: str) -> str:
-    """The base may be of a server that was told of its own recovery and not told to forget it: it ended just then."""
+    """The base may be of a server that ended before it had forgotten what it was told for its own recovery."""
     lines = settings.splitlines(keepends=True)
     return "".join(line for line in lines if line.partition("=")[0].strip() not in RECOVERY_SETTINGS)
 

@@ -10,7 +10,7 @@ from signal import SIGINT, SIGQUIT
 
 import asyncpg
 
-from earnest.backups import follower, taking
+from earnest.backups import follower, restoring, taking
 from earnest.backups.taking import SLOT, WAL
 from earnest.doctor import database_server
 from earnest.doctor.findings import Finding
@@ -90,6 +90,9 @@ async def test_a_server_that_was_followed_loses_nothing_and_the_cut_is_noted_onc
         async with started_on(data) as second:
             environ["DATABASE_URL"] = second.url
             assert await asked(second.url, "SELECT row FROM kept") == 1
+            settings = (data / "postgresql.auto.conf").read_text()
+            assert not any(name in settings for name in restoring.RECOVERY_SETTINGS), "copies would recover, too"
+            assert not (data / "postgresql.auto.conf.restored").exists()
             cuts = "SELECT count(*) FROM log_cuts"
             told = await said("restore", "--finish")
             assert ("the log was cut at" in told, await asked(second.url, cuts)) == (True, 2), told

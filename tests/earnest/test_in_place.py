@@ -123,8 +123,11 @@ def test_what_a_former_recovery_was_told_is_not_told_again(root: Path) -> None:
     (base.path / "postgresql.auto.conf").write_text(settings)
     restoring.prepare(base, root / "backups", root / "copy", None)
     told = (root / "copy" / "postgresql.auto.conf").read_text().splitlines()
-    assert [line.partition(" = ")[0] for line in told] == ["work_mem", "restore_command", "recovery_target_action"]
+    assert [line.partition(" = ")[0] for line in told] == [
+        *("work_mem", "restore_command", "recovery_target_action", "recovery_end_command")
+    ]
     assert "restore_command = 'false'" not in told
+    assert (root / "copy" / "postgresql.auto.conf.restored").read_text() == "work_mem = '8MB'\n"
 
 
 async def test_where_nothing_was_before_no_empty_one_takes_its_place(root: Path) -> None:
@@ -227,6 +230,8 @@ async def test_another_restore_begins_before_what_the_last_one_undid(
         await connection.execute("INSERT INTO written VALUES (3)")
         taking.take(url, backups)
     assert await _rows_after(tmp_path, moment, then=4) == [1, 2]
+    settings = (tmp_path / ".earnest/postgres/postgresql.auto.conf").read_text()
+    assert not any(name in settings for name in restoring.RECOVERY_SETTINGS), "a standby would take it for its own"
     assert await _rows_after(tmp_path, None, then=5) == [1, 2, 4]
 
 
