@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -35,7 +36,7 @@ class Place(Protocol):
     """Keeps bytes by name. Its methods block."""
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep these bytes under this name, all of them or nothing."""
+        """Keep these bytes under this name, all of them or nothing. Refuses with `Unreachable` if that can't be done."""
 
     def get(self, name: str) -> bytes:
         """The bytes of that name. Refuses with `Unusable` if they are missing."""
@@ -57,18 +58,19 @@ class Folder:
 
     def put(self, name: str, data: bytes) -> None:
         place = self._path / name
-        place.parent.mkdir(parents=True, exist_ok=True)
         draft = place.with_suffix(f".{secrets.token_hex(4)}.part")
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(place)
-        folder = os.open(place.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the name is as safe as the bytes
-        finally:
-            os.close(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(place)
+            _sync_folder(place.parent)  # the name is as safe as the bytes
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise Unreachable(f"{name} can't be written to {self._path}: {error.strerror or error}") from None
 
     def get(self, name: str) -> bytes:
         try:
@@ -78,6 +80,14 @@ class Folder:
 
     def must_answer(self) -> None:
         """A folder that isn't there yet is empty."""
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class ObjectStore:

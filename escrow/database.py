@@ -63,7 +63,8 @@ REFUSED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """What a statement raises for the values that it was given: the same ones fail again."""
 
 IDLE_IN_TRANSACTION_MS: Final = 30_000
-"""PostgreSQL ends a session that leaves a transaction alone for so long. None of ours waits for anything but statements."""
+"""PostgreSQL ends a session that leaves a transaction alone for so long. None of ours waits for anything but statements,
+save the one that moves deliveries to an archive, which sets it higher."""
 
 _ALIAS: Final = "default"
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import asyncpg
 
-from earnest.backups import archiving, restoring, unfinished
+from earnest.backups import archiving, restoring, taking, unfinished
 from earnest.backups.unfinished import DATA, Restore
 from earnest.run import embedded
 from earnest.run.refusing import CannotStart
@@ -38,8 +38,9 @@ async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIt
             restoring.check_whole(base, backups, coming=[path for path, _ in newest])
         restore = Restore.begun(directory, kept=[kept for _, kept in newest])
         try:
-            archiving.open_to_server(backups, data)
+            taking.make_folder(backups)
             restoring.keep_newest_log(newest)
+            archiving.open_to_server(backups, data)  # with what was just kept: the server has to read it
             restoring.prepare(base, backups, unfinished.draft(directory), until)
             restore.put_in_place(directory)
             async with embedded.running_engines(directory, restoring=True) as engines:
@@ -57,14 +58,12 @@ def _kept(directory: Path, restore: Restore) -> Path | None:
 
 
 async def recovered(database_url: str, process: asyncio.subprocess.Process) -> None:
-    """Wait until it takes writes; then it forgets what it was told for the recovery alone."""
+    """Wait until it takes writes."""
     while True:
         try:
             connection = await asyncpg.connect(database_url)
             try:
                 if not await connection.fetchval("SELECT pg_is_in_recovery()"):
-                    for name in restoring.RECOVERY_SETTINGS:
-                        await connection.execute(f"ALTER SYSTEM RESET {name}")
                     return
             finally:
                 await connection.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from earnest.engines.postgres import find_binaries
 from earnest.run.refusing import CannotStart
@@ -17,6 +18,8 @@ OURS: Final = ("maxsize", "minsize", "statement_cache_size")
 
 _TLS: Final = ("sslmode", "require")
 """What those programs call what the driver calls `ssl=true`."""
+
+_PASSWORD: Final = "password"  # noqa: S105 - the name of it in a URL
 
 
 def tool(name: str) -> str:
@@ -33,21 +36,42 @@ def tool(name: str) -> str:
     return found
 
 
-def run(name: str, *arguments: str) -> None:
-    """Run a tool to its end; refuses with the last line that it said."""
+def run(name: str, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+    """Run a tool to its end, by default in our own environment; refuses with the last line that it said."""
     command = [tool(name), *arguments]
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environ)
     if ended.returncode != 0:
-        raise CannotStart(f"{name} failed: {_last((ended.stderr or ended.stdout).splitlines())}")
+        raise CannotStart(f"{name} failed: {last_line(ended.stderr or ended.stdout)}")
 
 
 def for_libpq(database_url: str) -> str:
-    """The database's URL as PostgreSQL's own programs read it."""
+    """The database's URL as PostgreSQL's own programs read it, without the password, which goes into their `environment`: what a
+    program is called with can be read by everybody on the machine.
+    """
     parts = urlsplit(database_url)
     query = [_TLS if name == "ssl" else (name, value) for name, value in parse_qsl(parts.query) if name not in OURS]
+    shown = [(name, value) for name, value in query if name != _PASSWORD]
     scheme = "postgresql" if parts.scheme in ("postgres", "postgresql", "asyncpg") else parts.scheme
-    return urlunsplit((scheme, parts.netloc, parts.path, urlencode(query, quote_via=quote), ""))
+    return urlunsplit((scheme, _without_password(parts.netloc), parts.path, urlencode(shown, quote_via=quote), ""))
 
 
-def _last(lines: Sequence[str]) -> str:
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+def environment(database_url: str) -> dict[str, str]:
+    """Our own environment with the URL's password, which its owner alone can read there."""
+    found = password(database_url)
+    return {**os.environ} if found is None else {**os.environ, "PGPASSWORD": found}
+
+
+def password(database_url: str) -> str | None:
+    """The password that the database's URL gives, as our driver reads it; `None` if it gives none."""
+    parts = urlsplit(database_url)
+    return unquote(parts.password or "") or dict(parse_qsl(parts.query)).get(_PASSWORD)
+
+
+def _without_password(netloc: str) -> str:
+    user, at, server = netloc.rpartition("@")
+    return f"{user.partition(':')[0]}{at}{server}"
+
+
+def last_line(said: str) -> str:
+    """What a tool said last, which is why it ended."""
+    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it said nothing")

@@ -17,14 +17,23 @@ from earnest.backups.unfinished import RECOVERY_SIGNAL
 from earnest.engines.processes import write_private
 from earnest.run.refusing import CannotStart
 
-RECOVERY_SETTINGS: Final = ("restore_command", "recovery_target_time", "recovery_target_action")
+RECOVERY_SETTINGS: Final = (
+    "restore_command",
+    "recovery_target_time",
+    "recovery_target_action",
+    "recovery_end_command",
+)
 """What is told for the time of the recovery alone."""
+
+_SETTINGS: Final = "postgresql.auto.conf"
+_AFTERWARDS: Final = f"{_SETTINGS}.restored"
+"""The settings without what is told for the recovery."""
 
 _SEGMENT_NAME_LENGTH: Final = 24
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 """Of a file of the log, as PostgreSQL makes them unless a cluster was made with others."""
 _SEGMENTS: Final = 2**32 // SEGMENT_BYTES
-_KEPT: Final = re.compile(r"[0-9A-F]{24}(\.partial)?")
+LOG_FILE: Final = re.compile(r"[0-9A-F]{24}(\.partial)?")
 """The name of a file of the log, be it one that wasn't finished."""
 _CONTROL: Final = Path("global", "pg_control")
 """Without it PostgreSQL starts on no folder."""
@@ -68,18 +77,18 @@ def check_whole(base: Base, backups: Path, *, coming: Sequence[Path] = ()) -> No
     `coming` are files that are about to be kept. What `pg_verifybackup` will refuse, and files of another size, are passed over.
     """
     every = [*(backups / WAL).glob("*"), *(base.path / "pg_wal").glob("*"), *coming]
-    kept = [path for path in every if _KEPT.fullmatch(path.name)]
+    kept = [path for path in every if LOG_FILE.fullmatch(path.name)]
     is_usual = all(path.stat().st_size == SEGMENT_BYTES for path in kept if not path.suffix)
     if not (is_usual and (base.path / taking.LABEL).exists()):
         return
     timeline = timelines.newest([backups / WAL])
-    segments = [_Segment.of(path.name) for path in kept]
+    segments = [Segment.of(path.name) for path in kept]
     numbers = {one.number for one in segments if timeline.leads_through(one.timeline, one.number * SEGMENT_BYTES)}
-    first = _Segment.of(taking.first_wal(base)).number
+    first = Segment.of(taking.first_wal(base)).number
     missing = next((number for number in range(first, max(numbers, default=first)) if number not in numbers), None)
     if missing is not None:
         raise CannotStart(
-            f"In {backups / WAL} the log that follows {base.path.name} has a gap: {_Segment(timeline.number, missing)}. Nothing "
+            f"In {backups / WAL} the log that follows {base.path.name} has a gap: {Segment(timeline.number, missing)}. Nothing "
             "after it can be brought back from there: put that file there, or say with --to which moment before it you want"
         )
 
@@ -88,6 +97,7 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
     """Copy a base, once it was checked, to a place where nothing is, and have PostgreSQL recover in it when it starts.
 
     PostgreSQL starts on no part of it: what says that it has to recover comes first, and the file that it reads first comes last.
+    What it is told for the recovery it forgets before it takes writes.
     """
     if data.exists() and any(data.iterdir()):
         raise CannotStart(f"{data} isn't empty: move it away first, and keep it until everything was looked at")
@@ -97,12 +107,19 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
     write_private(data / RECOVERY_SIGNAL, "")
     shutil.copytree(base.path, data, ignore=shutil.ignore_patterns(_CONTROL.name), dirs_exist_ok=True)
     data.chmod(0o700)
-    told = {"restore_command": fetch_command(backups / WAL), "recovery_target_action": "promote"}
+    told = {
+        "restore_command": fetch_command(backups / WAL),
+        "recovery_target_action": "promote",
+        # A standby that is copied from this server later would take what it was told for its own, and promote itself.
+        "recovery_end_command": f"mv -f {_AFTERWARDS} {_SETTINGS}",
+    }
     if until is not None:
         told["recovery_target_time"] = until.astimezone(UTC).isoformat()
-    settings = data / "postgresql.auto.conf"
-    lines = "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
-    write_private(settings, _without_former_recovery(settings.read_text()) + lines)
+    afterwards = _without_former_recovery((data / _SETTINGS).read_text())
+    write_private(data / _AFTERWARDS, afterwards)
+    write_private(
+        data / _SETTINGS, afterwards + "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
+    )
     shutil.copy2(base.path / _CONTROL, data / _CONTROL)
 
 
@@ -120,7 +137,7 @@ def keep_newest_log(newest: Sequence[tuple[Path, Path]]) -> None:
 
 
 def _without_former_recovery(settings: str) -> str:
-    """The base may be of a server that was told of its own recovery and not told to forget it: it ended just then."""
+    """The base may be of a server that ended before it had forgotten what it was told for its own recovery."""
     lines = settings.splitlines(keepends=True)
     return "".join(line for line in lines if line.partition("=")[0].strip() not in RECOVERY_SETTINGS)
 
@@ -139,13 +156,22 @@ def keep_command(wal: Path) -> str:
 
 
 def fetch_command(wal: Path) -> str:
-    """PostgreSQL's `restore_command`: a file of the log out of the folder, be it one that `pg_receivewal` hadn't finished."""
+    """PostgreSQL's `restore_command`: a file of the log out of the folder, be it one that `pg_receivewal` hadn't finished.
+
+    PostgreSQL takes a code of up to 125 for the end of the log, and every higher one for a failure. So it ends with 1 only where
+    neither file is there, and with 126 where the folder can't be read or a copy fails: else less would come back without a word.
+    """
     folder = shlex.quote(str(wal)).replace("%", "%%")
-    return f'cp {folder}/%f "%p" 2>/dev/null || cp {folder}/%f.partial "%p" 2>/dev/null'
+    return (
+        f"test -r {folder} -a -x {folder} || exit 126; "
+        f'if test -e {folder}/%f; then cp {folder}/%f "%p" || exit 126; '
+        f'elif test -e {folder}/%f.partial; then cp {folder}/%f.partial "%p" || exit 126; '
+        "else exit 1; fi"
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Segment:
+class Segment:
     """A file of the log by its name: a timeline, and which one it is since the beginning."""
 
     timeline: int

@@ -1,8 +1,7 @@
-"""Takes a base backup and checks it, follows what PostgreSQL writes, and forgets what is too old."""
+"""Takes a base backup and checks it, and knows which there are."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +36,9 @@ def take(database_url: str, backups: Path) -> Base:
     make_folder(backups)
     draft = backups / _DRAFT
     shutil.rmtree(draft, ignore_errors=True)
-    url = programs.for_libpq(database_url)
-    programs.run("pg_basebackup", "--dbname", url, "--pgdata", str(draft), "--wal-method=stream", "--checkpoint=fast")
+    copying = ("--pgdata", str(draft), "--wal-method=stream", "--checkpoint=fast")
+    url, environ = programs.for_libpq(database_url), programs.environment(database_url)
+    programs.run("pg_basebackup", "--dbname", url, *copying, environ=environ)
     check(draft)
     at = (datetime.now(UTC) + timedelta(seconds=1)).replace(
         microsecond=0
@@ -53,19 +53,6 @@ def take(database_url: str, backups: Path) -> Base:
 def check(base: Path) -> None:
     """Have `pg_verifybackup` compare every file with what was written down when it was copied."""
     programs.run("pg_verifybackup", "--quiet", str(base))
-
-
-def follow(database_url: str, backups: Path) -> None:
-    """Become `pg_receivewal`, which writes down what PostgreSQL does as it does it, until it is ended.
-
-    By a slot of its own, so that nothing is missing after it was away; that slot has PostgreSQL keep what wasn't fetched yet.
-    """
-    make_folder(backups)
-    url = programs.for_libpq(database_url)
-    programs.run("pg_receivewal", "--dbname", url, "--slot", SLOT, "--create-slot", "--if-not-exists")
-    program = programs.tool("pg_receivewal")
-    to = str(backups / WAL)
-    os.execv(program, [program, "--dbname", url, "--slot", SLOT, "--directory", to, "--synchronous"])  # noqa: S606 - becoming it is the purpose
 
 
 def make_folder(backups: Path) -> None:
@@ -87,17 +74,6 @@ def bases(backups: Path) -> Sequence[Base]:
             continue
         found.append(Base(path, at))
     return found
-
-
-def forget(backups: Path, *, keep: int) -> Sequence[Base]:
-    """Delete all bases but the newest `keep`, and what was written before the oldest of those; answers which went."""
-    every = bases(backups)
-    old, kept = every[:-keep], every[-keep:]
-    for base in old:
-        shutil.rmtree(base.path)
-    if old and kept:
-        programs.run("pg_archivecleanup", str(backups / WAL), first_wal(kept[0]))
-    return old
 
 
 def first_wal(base: Base) -> str:

@@ -41,14 +41,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(backups: Path, *, follow: bool, keep: int | None) -> int:
-    from earnest.backups import taking
+    from earnest.backups import follower, outgrown, taking
     from earnest.run.embedded import deployment
 
     async with deployment() as settings:
         if follow:
-            taking.follow(settings.database_url, backups)
+            await follower.follow(settings.database_url, backups)
+            return 0
         base = await asyncio.to_thread(taking.take, settings.database_url, backups)
         print(f"{base.path}: whole, and checked file by file")
-        for old in taking.forget(backups, keep=keep) if keep is not None else ():
+        for old in outgrown.forget(backups, keep=keep) if keep is not None else ():
             print(f"{old.path}: deleted")
     return 0

@@ -82,13 +82,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _prepare(backups: Path, data: Path, until: datetime | None) -> int:
     from earnest.backups import restoring
+    from earnest.backups.taking import WAL
 
     base = restoring.choose(backups, until)
     if until is None:
         restoring.check_whole(base, backups)
     restoring.prepare(base, backups, data, until)
-    print(f"{data}: ready, of {base.path.name}. Give it to the user that PostgreSQL runs as, start PostgreSQL on it,")
-    print("and when it takes writes run `earnest restore --finish` before anything else of Earnest starts.")
+    print(
+        f"{data}: ready, of {base.path.name}. Give it to the user that PostgreSQL runs as, let that user read {backups / WAL},"
+    )
+    print(
+        "start PostgreSQL on it, and when it takes writes run `earnest restore --finish` before anything else of Earnest starts."
+    )
     return 0
 
 

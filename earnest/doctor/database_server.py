@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from earnest.backups.taking import SLOT
 from earnest.doctor.findings import Finding, Grade, fine, in_a_line, odd, wrong
 from escrow.database import configuration
 
@@ -22,7 +23,7 @@ CONNECTIONS_BESIDE: Final = 12
 
 Connection = Any
 
-FACTS: Final = """
+FACTS: Final = f"""
 SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int / 10000 AS major,
     current_setting('server_encoding') AS encoding, current_database() AS name, current_user AS role,
     pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') = 'on' AS read_only,
@@ -32,8 +33,10 @@ SELECT current_setting('server_version') AS version, current_setting('server_ver
     (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
     ARRAY(SELECT extname::text FROM pg_extension) AS extensions,
     (SELECT last_failed_time > coalesce(last_archived_time, '-infinity') FROM pg_stat_archiver) AS archiving_fails,
-    ARRAY(SELECT slot_name::text FROM pg_replication_slots WHERE NOT active ORDER BY slot_name) AS slots_unread
-"""
+    ARRAY(SELECT slot_name::text FROM pg_replication_slots WHERE NOT active ORDER BY slot_name) AS slots_unread,
+    current_setting('archive_mode') <> 'off'
+        OR EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{SLOT}' AND active) AS is_handed_on
+"""  # noqa: S608 - only our own name of the slot is filled in
 
 MISSING_RIGHTS: Final = """
 SELECT needed.privilege, array_agg(relname::text ORDER BY relname) AS relations
@@ -92,12 +95,16 @@ def unreachable(error: Exception) -> Finding:
     return wrong(SUBJECT, f"can't be reached ({in_a_line(error)})", remedy)
 
 
-async def look(url: str, *, pool_size: int, is_built_in: bool = False) -> list[Finding]:
-    """What is to be said of the server, and of our role there; that it is the superuser's is right where all is built in."""
+async def look(url: str, *, pool_size: int, is_built_in: bool = False, keeps_backups: bool = False) -> list[Finding]:
+    """What is to be said of the server, and of our role there; that it is the superuser's is right where all is built in.
+
+    `keeps_backups` where Earnest is to keep them, so that somebody has to get what the server writes.
+    """
     try:
         async with connected(url) as connection:
             facts = dict(await connection.fetchrow(FACTS))
             facts["superuser"] = facts["superuser"] and not is_built_in
+            facts["is_handed_on"] = facts["is_handed_on"] or not keeps_backups
             return [*judge(facts, pool_size=pool_size), *await rights(connection, role=facts["role"])]
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return [unreachable(error)]
@@ -138,6 +145,8 @@ def _how_it_is_set(facts: Mapping[str, Any]) -> list[tuple[bool, Finding]]:
     reset = f"ALTER ROLE {facts['role']} RESET default_transaction_isolation, also for the database"
     grows = "autovacuum is off: tables grow and plans get worse"
     own = "make a role for Earnest that owns its database and nothing else"
+    alone = f"nobody keeps what it writes: archive_mode is off, and nobody reads the slot {SLOT}; a restore ends at the last copy"
+    hand_on = "run `earnest backup --follow` as a service, or set archive_command (built in it is set by the next `earnest up`)"
     loses = "is off: a power cut can lose money that was acknowledged"
     durable = ("fsync", "full_page_writes", "synchronous_commit")
     return [
@@ -145,6 +154,7 @@ def _how_it_is_set(facts: Mapping[str, Any]) -> list[tuple[bool, Finding]]:
         (facts["autovacuum"] == "off", odd(SUBJECT, grows, turn_on.format("autovacuum"))),
         (facts["isolation"] != "read committed", wrong(SUBJECT, isolation, reset)),
         *_what_piles_up(facts),
+        (not facts["is_handed_on"], odd(SUBJECT, alone, hand_on)),
         (facts["superuser"], odd(SUBJECT, f"{facts['role']} is a superuser", own)),
     ]
 

@@ -62,6 +62,7 @@ async def _postgres(patient: Patient) -> Sequence[Finding]:
         patient.settings.database_url,
         pool_size=int(credentials.get("maxsize", POOL_CONNECTIONS_MAX)),
         is_built_in=patient.is_built_in,
+        keeps_backups=patient.backups is not None,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from earnest.backups import restoring, taking
+from earnest.backups import programs, restoring, taking
 from earnest.backups.programs import for_libpq
 from earnest.commands import restore
 from earnest.run.refusing import CannotStart
@@ -99,10 +99,41 @@ def test_a_moment_that_is_yet_to_come_is_refused_before_anything_is_touched(
 
 
 def test_postgresqls_programs_get_the_url_without_what_is_our_drivers_alone() -> None:
-    assert for_libpq("postgres://u:p@db:5432/e?ssl=true&maxsize=5") == "postgresql://u:p@db:5432/e?sslmode=require"
+    assert for_libpq("postgres://u@db:5432/e?ssl=true&maxsize=5") == "postgresql://u@db:5432/e?sslmode=require"
     assert for_libpq("postgres://postgres:@/earnest?host=/tmp/x&maxsize=5") == (
-        "postgresql://postgres:@/earnest?host=%2Ftmp%2Fx"
+        "postgresql://postgres@/earnest?host=%2Ftmp%2Fx"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "password"),
+    [
+        ("postgres://u:p@db:5432/e?ssl=true", "postgresql://u@db:5432/e?sslmode=require", "p"),
+        ("postgres://u%40x:p%40%2F%3a+@db/e", "postgresql://u%40x@db/e", "p@/:+"),
+        ("postgres://u@db/e?password=p%26%25&maxsize=5", "postgresql://u@db/e", "p&%"),
+        ("postgres://db/e", "postgresql://db/e", None),
+    ],
+)
+def test_a_password_is_given_to_postgresqls_programs_where_nobody_else_reads_it(
+    url: str, shown: str, password: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    monkeypatch.setenv("PGSSLROOTCERT", "system")
+    assert for_libpq(url) == shown
+    environ = programs.environment(url)
+    assert (environ.get("PGPASSWORD"), environ["PGSSLROOTCERT"]) == (password, "system")
+
+
+def test_a_backup_is_taken_with_the_password_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a program that says what it was called with, and fails."""
+    tool = tmp_path / "pg_basebackup"
+    tool.write_text('#!/bin/sh\necho "$* with $PGPASSWORD"\nexit 1\n')
+    tool.chmod(0o755)
+    monkeypatch.setattr(programs, "tool", lambda name: str(tmp_path / name))
+    with pytest.raises(CannotStart, match=r"--dbname postgresql://u@db/e --pgdata .* with p@ss$"):
+        taking.take("postgres://u:p%40ss@db/e", tmp_path / "backups")
 
 
 def test_a_file_of_the_log_is_kept_once_and_never_replaced_by_another(tmp_path: Path) -> None:
@@ -120,3 +151,24 @@ def test_a_file_of_the_log_is_kept_once_and_never_replaced_by_another(tmp_path: 
     assert hand_on("another server's") != 0
     assert (wal / written.name).read_text() == "what was written"
     assert [path.name for path in wal.iterdir()] == [written.name]
+
+
+def test_only_a_file_of_the_log_that_isnt_there_is_taken_for_its_end(tmp_path: Path) -> None:
+    wal, data = tmp_path / "a folder's 100%" / "wal", tmp_path / "data"
+    data.mkdir()
+
+    def fetch(name: str, to: str = "RECOVERYXLOG") -> int:
+        command = restoring.fetch_command(wal).replace("%p", to).replace("%f", name).replace("%%", "%")
+        return subprocess.run(["/bin/sh", "-c", command], cwd=data, check=False, capture_output=True).returncode
+
+    assert fetch("000000010000000000000001") == 126, (
+        "there is no folder: a disk that isn't there, or isn't ours to read"
+    )
+    wal.mkdir(parents=True)
+    assert fetch("000000010000000000000001") == 1
+    (wal / "000000010000000000000002").write_text("full")
+    (wal / "000000010000000000000003.partial").write_text("not full")
+    for name, content in (("000000010000000000000002", "full"), ("000000010000000000000003", "not full")):
+        assert fetch(name, to="nowhere/RECOVERYXLOG") == 126
+        assert fetch(name) == 0
+        assert (data / "RECOVERYXLOG").read_text() == content

@@ -3,7 +3,8 @@ after one that was through comes another."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +20,8 @@ from earnest.run import embedded
 from earnest.run.refusing import CannotStart
 
 STEPS: Final[dict[str, tuple[object, str]]] = {
-    "opening the folder": (archiving, "open_to_server"),
     "keeping the newest log": (restoring, "keep_newest_log"),
+    "opening the folder": (archiving, "open_to_server"),
     "checking the base": (taking, "check"),
     "copying the base": (restoring, "fetch_command"),
     "moving it to its place": (Restore, "put_in_place"),
@@ -122,8 +123,11 @@ def test_what_a_former_recovery_was_told_is_not_told_again(root: Path) -> None:
     (base.path / "postgresql.auto.conf").write_text(settings)
     restoring.prepare(base, root / "backups", root / "copy", None)
     told = (root / "copy" / "postgresql.auto.conf").read_text().splitlines()
-    assert [line.partition(" = ")[0] for line in told] == ["work_mem", "restore_command", "recovery_target_action"]
+    assert [line.partition(" = ")[0] for line in told] == [
+        *("work_mem", "restore_command", "recovery_target_action", "recovery_end_command")
+    ]
     assert "restore_command = 'false'" not in told
+    assert (root / "copy" / "postgresql.auto.conf.restored").read_text() == "work_mem = '8MB'\n"
 
 
 async def test_where_nothing_was_before_no_empty_one_takes_its_place(root: Path) -> None:
@@ -226,4 +230,28 @@ async def test_another_restore_begins_before_what_the_last_one_undid(
         await connection.execute("INSERT INTO written VALUES (3)")
         taking.take(url, backups)
     assert await _rows_after(tmp_path, moment, then=4) == [1, 2]
+    settings = (tmp_path / ".earnest/postgres/postgresql.auto.conf").read_text()
+    assert not any(name in settings for name in restoring.RECOVERY_SETTINGS), "a standby would take it for its own"
     assert await _rows_after(tmp_path, None, then=5) == [1, 2, 4]
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that every user may enter: a server that may not by itself is given the right to read everything."""
+    with tempfile.TemporaryDirectory(prefix="earnest-", dir="/tmp") as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
+
+
+async def test_what_was_never_handed_on_comes_back_too_be_the_server_another_users(
+    reachable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups = reachable / "backups"
+    monkeypatch.delenv(BACKUPS, raising=False)
+    async with _running(reachable) as connection:
+        url = f"postgres://postgres:@/earnest?host={await connection.fetchval('SHOW unix_socket_directories')}"
+        taking.take(url, backups)
+        await connection.execute("CREATE TABLE written AS SELECT 1 AS row")
+    assert list((backups / taking.WAL).iterdir()) == []
+    assert await _rows_after(reachable, None, then=2) == [1]

@@ -156,3 +156,9 @@ def test_volumes_and_ports_are_as_said() -> None:
     assert used == set(COMPOSE["volumes"])
     assert OURS["web"]["ports"] == ["127.0.0.1:8000:8000"]
     assert all("ports" not in service for name, service in SERVICES.items() if name != "web")
+
+
+def test_the_database_is_there_once_it_answers_where_others_reach_it() -> None:
+    """The server that the image has while it makes the database listens on its socket only, and ends."""
+    asked = SERVICES["postgres"]["healthcheck"]["test"]
+    assert asked[asked.index("--host") + 1] == "127.0.0.1"

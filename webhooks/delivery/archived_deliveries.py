@@ -21,6 +21,9 @@ from webhooks.delivery import retention
 BATCH: Final = 5_000
 """Deliveries of one file."""
 
+STORE_SECONDS_MAX: Final = 600
+"""How long PostgreSQL waits while a store takes a file and gives it back: longer than a silent one is asked, try by try."""
+
 _LOCK: Final = 0x6172_6368_6976_6573
 """The advisory lock's number, the same in every release: "archives" in ASCII."""
 
@@ -65,6 +68,7 @@ async def move(store: Store, *, kept: timedelta = retention.KEPT, size: int = BA
     after = ""
     while (until := await database.fetch_value(retention.LOOKED_TO, after, bounds.older_than, size)) is not None:
         async with database.transaction() as connection:
+            await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STORE_SECONDS_MAX}s'")
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             before = await segments.last(Kind.DELIVERIES)
             rows = await _taken(after, until, bounds)

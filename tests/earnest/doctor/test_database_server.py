@@ -227,3 +227,13 @@ async def test_what_piles_up_until_the_disk_is_full_is_told(ward: Ward) -> None:
     assert facts["archiving_fails"] is not True
     found = the_one(database_server.judge(facts | {"archiving_fails": True}, pool_size=20))
     assert "kept nowhere else" in found.what
+
+
+async def test_where_backups_are_kept_a_server_whose_log_nobody_keeps_is_odd(ward: Ward) -> None:
+    said = await database_server.look(ward.url, pool_size=20, keeps_backups=True)
+    found = the_one(said, grade=Grade.ODD)
+    assert "nobody keeps what it writes: archive_mode is off" in found.what
+    assert "earnest backup --follow" in found.remedy
+    async with database_server.connected(ward.url) as connection:
+        facts = dict(await connection.fetchrow(database_server.FACTS))
+    assert wrongs(database_server.judge(facts | {"is_handed_on": True, "superuser": False}, pool_size=20)) == []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar, Final
 
 import pytest
 
 from escrow import database, segments
+from escrow.archive_places import ATTEMPTS_MAX, CONNECT_SECONDS, SILENCE_SECONDS
 from escrow.segments import Kind, Store
 from tests.webhooks.partner import states
 from tests.webhooks.test_audit import found, prepared
@@ -63,6 +65,28 @@ async def test_what_is_finished_moves_with_its_attempts_and_what_waits_stays(tmp
         "SELECT count(*) FROM delivery_attempts WHERE delivery_id = ANY ($1)", [row["id"] for row in rows]
     ) == 0  # fmt: skip
     assert (await found(), await differences(store), await moved(store)) == ([], [], [])
+
+
+class Patient(Store):
+    """A place that notes how long PostgreSQL would wait for it."""
+
+    waits: ClassVar[list[str]] = []
+
+    async def put(self, name: str, data: bytes) -> None:
+        self.waits.append(str(await database.fetch_value(WAITS)))
+        await super().put(name, data)
+
+
+WAITS: Final = "SHOW idle_in_transaction_session_timeout"
+
+
+async def test_postgresql_waits_longer_for_the_archive_than_the_archive_is_waited_for(tmp_path: Path) -> None:
+    await prepared()
+    usual = await database.fetch_value(WAITS)
+    assert await moved(Patient(str(tmp_path)))
+    assert set(Patient.waits) == {"10min"}
+    assert archived_deliveries.STORE_SECONDS_MAX > 10 * ATTEMPTS_MAX * (CONNECT_SECONDS + SILENCE_SECONDS)
+    assert await database.fetch_value(WAITS) == usual, "for that transaction alone"
 
 
 async def test_who_has_an_archive_forgets_nothing_that_is_not_in_it(tmp_path: Path) -> None:
