@@ -179,6 +179,7 @@ class Dispatcher:
     async def _look_up(self, flights: Sequence[Flight]) -> None:
         """Read what is not known of these endpoints, and send."""
         asked = sorted({flight.head.endpoint_id for flight in flights})
+        from_seconds = time.monotonic()
         try:
             found = await endpoints(asked)
         except BaseException as error:
@@ -187,7 +188,7 @@ class Dispatcher:
             for flight in flights:
                 self._finish(flight, flight.given_back())
             raise
-        self._endpoints.keep(asked, found, now_seconds=time.monotonic())
+        self._endpoints.keep(asked, found, from_seconds=from_seconds, now_seconds=time.monotonic())
         for flight in flights:
             if self._is_stopping:
                 self._finish(flight, flight.given_back())
