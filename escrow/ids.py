@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -91,6 +92,16 @@ _READ: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 def made_at_seconds(identifier: str) -> float:
     """When a well-formed identifier was made, in seconds since 1970, by the clock of the host that made it."""
     return (int(identifier.partition("_")[2].translate(_READ), 32) >> 80) / 1000
+
+
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""Identifiers carry the time of the process that made them; creation is told by the database. So far apart at most."""
+
+
+def first_at(kind: Kind, time: datetime, later: timedelta) -> str:
+    """The first identifier that a process could make so much later than this time, which may be any."""
+    milliseconds = min(max(int((time.timestamp() + later.total_seconds()) * 1000), 0), 2**48 - 1)
+    return f"{kind}_{encode(milliseconds << 80)}"
 
 
 def kind_of(identifier: str) -> Kind | None:

@@ -181,13 +181,18 @@ class _Work:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        try:
-            if self._claiming is not None:  # cut off in the middle of it: nobody has begun with these
-                unused = await self._claiming
-                self._ended[unused.token].unused.extend(unused.contract_ids)
-            await self.hand_back()
-        except Exception as error:  # noqa: BLE001 - leases end by themselves
-            _log.warning("leases not handed back", extra={"error": error})
+        for step in (self._give_back_claimed, self.hand_back):
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 - leases end by themselves; one that failed keeps no other back
+                _log.warning("leases not handed back", extra={"error": error})
+
+    async def _give_back_claimed(self) -> None:
+        """What a claim took that was cut off in the middle of it: nobody has begun with these."""
+        claiming, self._claiming = self._claiming, None
+        if claiming is not None:
+            unused = await claiming
+            self._ended[unused.token].unused.extend(unused.contract_ids)
 
 
 async def _applied(contract_ids: Sequence[str]) -> Mapping[str, Counter[str]]:

@@ -22,11 +22,17 @@ async def pump(dispatcher: Dispatcher) -> None:
     with bell.listen(Topic.PENDING) as wakeups:
         while True:
             process_log.begin()
-            batch = dispatcher.fan_out()
-            count = await log.sequence(on_batch=batch)
-            if count:
-                _PLACED.add(by=count)
-                dispatcher.take(batch)
-                await bell.ring(Topic.POSITIONED, *((Topic.DELIVERIES,) if batch.is_left_over else ()))
+            count = await dispatcher.whole(_place(dispatcher))
             if count < log.BATCH_EVENTS:
                 await wakeups.wait(POLL_SECONDS)
+
+
+async def _place(dispatcher: Dispatcher) -> int:
+    """Position a batch, begin to send what of it is leased to us, and tell the others; answers how many events it was."""
+    batch = dispatcher.fan_out()
+    count = await log.sequence(on_batch=batch)
+    if count:
+        _PLACED.add(by=count)
+        dispatcher.take(batch)
+        await bell.ring(Topic.POSITIONED, *((Topic.DELIVERIES,) if batch.is_left_over else ()))
+    return count

@@ -17,7 +17,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
+from api.live.closing import OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from api.responses import refusal
@@ -133,8 +133,8 @@ class EventStream:
                 answer = refusal(str(error), code="RATE_LIMITED", status=429, headers={"retry-after": "5"})
                 await answer(scope, receive, self._asgi_send)
                 return
-            except Ended:
-                await _turned_away(CREDENTIALS_ENDED)(scope, receive, self._asgi_send)
+            except Ended as error:
+                await _turned_away(OF_ENDING[error.ending])(scope, receive, self._asgi_send)
                 return
             await self._open()
             if isinstance(started, Stream):

@@ -232,9 +232,10 @@ class _Socket:
             stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
             if actor is not None:
                 self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
-        except (BadCredentials, ForeignPage, Ended) as error:
-            said = CREDENTIALS_ENDED.reason if isinstance(error, Ended) else str(error)
-            raise Closing(Code.FORBIDDEN, f"Forbidden: {said}") from None
+        except (BadCredentials, ForeignPage) as error:
+            raise Closing(Code.FORBIDDEN, f"Forbidden: {error}") from None
+        except Ended as error:
+            raise OF_ENDING[error.ending] from None
         except TooManyConnections as error:
             raise Closing(Code.TOO_MANY, str(error)) from None
         except OverBudget:

@@ -73,13 +73,17 @@ async def authenticate_member(account_id: str, person: str, *, scopes: frozenset
     return _actor(row, scopes, until=until) if row is not None else None
 
 
-async def lifetimes(credentials: Collection[str]) -> dict[str, float | None]:
-    """Those of the keys and sessions, and of the members who came without one, that open something now.
+class Life(NamedTuple):
+    """For how many seconds yet credentials open something, `None` without an expiry; and what may change meanwhile of what."""
 
-    For how many seconds yet, or `None` without an expiry; one statement.
-    """
+    seconds: float | None
+    is_mediator: bool
+
+
+async def lives(credentials: Collection[str]) -> dict[str, Life]:
+    """Those of the keys and sessions, and of the members who came without one, that open something now; one statement."""
     rows = await database.fetch(_LIVING, list(credentials))
-    return {row["id"]: row["seconds"] for row in rows}
+    return {row["id"]: Life(row["seconds"], row["is_mediator"]) for row in rows}
 
 
 _LIVES: Final = """key.revoked_at IS NULL AND member.removed_at IS NULL
@@ -120,21 +124,29 @@ _SESSION: Final = f"{_OF_SESSIONS} WHERE session.secret_sha256 = $1 AND {_SESSIO
 
 _OF_LINK: Final = f"{_OF_SESSIONS} WHERE session.code_sha256 = $1 AND {_MAKER_LIVES}"
 
+_THEIR_ACCOUNT: Final = (
+    "CROSS JOIN LATERAL (SELECT is_mediator FROM accounts WHERE id = {holder}.account_id OFFSET 0) AS account"
+)
+
 _LIVING: Final = f"""
-SELECT key.id, {_SECONDS}
+SELECT key.id, {_SECONDS}, account.is_mediator
 FROM unnest($1::text[]) AS asked (id)
 CROSS JOIN LATERAL (SELECT * FROM api_keys WHERE id = asked.id OFFSET 0) AS key
+{_THEIR_ACCOUNT.format(holder="key")}
 LEFT JOIN members AS member ON member.id = key.member_id
 WHERE {_LIVES}
 UNION ALL
-SELECT session.id, {_SESSION_SECONDS}
+SELECT session.id, {_SESSION_SECONDS}, account.is_mediator
 FROM unnest($1::text[]) AS asked (id)
 CROSS JOIN LATERAL (SELECT * FROM sessions WHERE id = asked.id OFFSET 0) AS session
+{_THEIR_ACCOUNT.format(holder="session")}
 LEFT JOIN members AS member ON member.id = session.member_id
 LEFT JOIN api_keys AS maker ON maker.id = session.created_by
 WHERE {_SESSION_LIVES}
 UNION ALL
-SELECT id, NULL FROM members WHERE id = ANY ($1::text[]) AND removed_at IS NULL
+SELECT member.id, NULL, account.is_mediator
+FROM (SELECT id, account_id FROM members WHERE id = ANY ($1::text[]) AND removed_at IS NULL) AS member
+{_THEIR_ACCOUNT.format(holder="member")}
 """  # noqa: S608 - a constant of this module
 
 _MEMBER: Final = """

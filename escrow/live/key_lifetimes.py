@@ -1,7 +1,7 @@
 """Watches the credentials that this process's streams were opened with: a stream ends when its key, token or member does.
 
 A revocation is an event of the log, so it takes effect at its very place among the others. A look at all keys every few
-seconds finds those that expired, and whatever the log did not tell.
+seconds finds those that expired, and whatever the log did not tell, or told before somebody was watched.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from escrow.access import Actor
-from escrow.accounts.authentication import lifetimes
+from escrow.accounts.authentication import lives
 
 
 class Ending(StrEnum):
@@ -45,6 +45,8 @@ class Viewer:
     ending: Ending | None = None
     """Why it reads no further, once it doesn't."""
     ends_at: float | None = None
+    is_admitted: bool = False
+    """Whether `on_end` is told; before, whoever admits it hears that it is over."""
 
     def check(self) -> None:
         """Raise `Ended` if the key has ended by now, or has other rights."""
@@ -57,7 +59,8 @@ class Viewer:
         """The key opens nothing any more, or something else; whoever holds the connection is told once."""
         if self.ending is None:
             self.ending = ending
-            self.on_end(ending)
+            if self.is_admitted:
+                self.on_end(ending)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,9 +72,10 @@ class Keys:
     """Who is connected by a session, by the key that made it."""
 
     async def admit(self, viewer: Viewer) -> None:
-        """Watch over the viewer's key from now on; raises `Ended` if it is over already. One statement."""
+        """Watch over the viewer's key from now on; raises `Ended` if it is over, or opens something else. One statement."""
         key_id = viewer.actor.credentials
         if key_id is None:
+            viewer.is_admitted = True
             return
         self.viewers.setdefault(key_id, set()).add(viewer)  # first watch, then look: nothing falls between
         if viewer.actor.made_by is not None:
@@ -82,6 +86,7 @@ class Keys:
         except BaseException:
             self.dismiss(viewer)
             raise
+        viewer.is_admitted = True
 
     def dismiss(self, viewer: Viewer) -> None:
         """The viewer has gone."""
@@ -113,13 +118,15 @@ class Keys:
 
     async def _look(self, key_ids: Collection[str]) -> None:
         asked_at = time.monotonic()
-        living = await lifetimes(key_ids)
+        living = await lives(key_ids)
         for key_id in key_ids:
-            seconds = living.get(key_id, 0.0)
+            life = living.get(key_id)
             for viewer in tuple(self.viewers.get(key_id, ())):
-                viewer.ends_at = _ends_at(viewer.actor, seconds, asked_at)
+                viewer.ends_at = _ends_at(viewer.actor, life.seconds if life is not None else 0.0, asked_at)
                 if viewer.ends_at is not None and time.monotonic() >= viewer.ends_at:
                     viewer.end()
+                elif life is not None and life.is_mediator != viewer.actor.is_mediator:
+                    viewer.end(Ending.RIGHTS)  # the log told of it before the viewer was watched
 
 
 def _leave(watched: dict[str, set[Viewer]], name: str | None, viewer: Viewer) -> None:

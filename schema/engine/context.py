@@ -69,6 +69,11 @@ class Context:
         """For whom long work is done: an account's work takes turns with that of others."""
         return self.account_id
 
+    def check_viewer(self) -> None:
+        """Raise `escrow.live.key_lifetimes.Ended` if whoever is connected may hear nothing any more."""
+        if self.live is not None:
+            self.live.viewer.check()
+
     def reader(self, scope: Scope) -> Actor:
         """Whoever asks, if they may ask with this scope.
 

@@ -28,6 +28,7 @@ from graphql.pyutils import AwaitableOrValue
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from escrow import database
 from escrow.annex import Annex
 from escrow.aside import aside, aside_if
 from escrow.traces import Trace
@@ -43,8 +44,8 @@ from schema.engine.parsing import READ_AT_ONCE_CHARACTERS, Document, Documents, 
 from schema.engine.paying import Paying, beyond
 from schema.engine.sources import Source, SourceEvent
 from schema.engine.storable import unstorable
-from schema.engine.streaming import Groups, Stream
-from schema.engine.told import Answer, answer_of, over_budget, public, refusal, told, too_complex
+from schema.engine.streaming import Groups, Stream, WithErrors, once_there
+from schema.engine.told import Answer, answer_of, cause_of, over_budget, public, refusal, told, too_complex
 
 NOT_STREAMED: Final = (
     "A subscription has no single answer: ask for it over a WebSocket (graphql-transport-ws) or with the header "
@@ -273,15 +274,15 @@ class Runner:
 
         paying = Paying(context.budget, chosen.meter.check(operation.variables))
 
+        async def executed(source_event: SourceEvent) -> tuple[bytes | None, float]:
+            if paying.is_dear and self._annexed is not None:
+                return await self._annexed.answered(operation, context, source_event)
+            async with self._turns.of(context.owner):
+                return await self._answer_source_event(chosen, operation.variables, context, source_event)
+
         async def answer(source_event: SourceEvent) -> bytes | None:
             await paying.next()
-            if paying.is_dear and self._annexed is not None:
-                json, beyond_it = await self._annexed.answered(operation, context, source_event)
-            else:
-                async with self._turns.of(context.owner):
-                    json, beyond_it = await self._answer_source_event(
-                        chosen, operation.variables, context, source_event
-                    )
+            json, beyond_it = await once_there(lambda: executed(source_event), context.check_viewer)
             paying.made(beyond_it)
             return json
 
@@ -290,17 +291,21 @@ class Runner:
     async def _answer_source_event(
         self, chosen: Prepared, variables: Mapping[str, Any], context: Context, source_event: SourceEvent
     ) -> tuple[bytes | None, float]:
+        """Raises one of `database.AWAY` if that is why it can't be told."""
         fresh = Context(actor=context.actor, sandbox=context.sandbox, live=context.live)
         fresh.listed_price = chosen.meter.listed(variables)
         try:
             found = await source_event.load(fresh)
             if found is None:
                 return None, 0
-            answer = answer_of(await self._execute(chosen, variables, fresh, found), fresh)
+            answer = answer_of(_unless_away(await self._execute(chosen, variables, fresh, found)), fresh)
+        except database.AWAY:
+            raise
         except Exception as error:  # noqa: BLE001 - as for a field: the client gets the trace, the log has the rest
             failed = GraphQLError("The object could not be loaded.", original_error=error)
             answer = Answer({"data": None, "errors": [public(failed)]}, ran=True)
-        return answer.json(), beyond(fresh)
+        json = answer.json()
+        return WithErrors(json) if "errors" in answer.body else json, beyond(fresh)
 
     async def _cost(self, prepared: Prepared, variables: Mapping[str, Any], context: Context) -> int:
         """What it costs; of a long document that is found out beside the loop, unless it is known already."""
@@ -384,6 +389,15 @@ def _is_dear(prepared: Prepared, cost: int, variables: Mapping[str, Any]) -> boo
         return False
     compiled = prepared.compiled
     return compiled is None or compiled.falls_back or prepared.meter.busy(variables) > DEAR
+
+
+def _unless_away(result: ExecutionResult) -> ExecutionResult:
+    """The result; raises one of `database.AWAY` if that is why something is missing in it."""
+    for error in result.errors or ():
+        cause = cause_of(error)
+        if isinstance(cause, database.AWAY):
+            raise cause
+    return result
 
 
 def _asked(chosen: Prepared, operation: Operation, context: Context) -> Hashable:

@@ -8,13 +8,16 @@ straight into the sockets: no task is woken for each of them.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
+from escrow import database
+from escrow.live.hub import PAUSES_SECONDS
 from schema.engine.sources import Source, SourceEvent
 
 ANSWERS_KEPT_MAX: Final = 32
@@ -26,8 +29,16 @@ ANSWERS_KEPT_SECONDS: Final = 10.0
 TOLD_AT_ONCE: Final = 100
 """Streams that are told of an answer before the event loop looks at everything else, and sends what was written so far."""
 
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 Execute = Callable[[SourceEvent], Awaitable[bytes | None]]
 """Executes the operation for a source event: the JSON of the answer, or `None` if there is nothing to say any more."""
+
+
+class WithErrors(bytes):
+    """The JSON of an answer that has errors: whoever resumes gets it once more, so it isn't where to go on from."""
 
 
 Sent = Callable[[], None]
@@ -39,10 +50,32 @@ Outlet = Callable[[bytes], bool]
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """An answer of a stream, printed, and where to go on from after it if the stream can be resumed."""
+    """An answer of a stream, printed, and where to go on from after it, if it has no errors and the stream can be resumed."""
 
     json: bytes
     cursor: str | None
+
+    @classmethod
+    def of(cls, json: bytes, cursor: str | None) -> Payload:
+        """The answer to the source event with this cursor."""
+        return cls(json, None if isinstance(json, WithErrors) else cursor)
+
+
+async def once_there(make: Callable[[], Awaitable[T]], check: Callable[[], None]) -> T:
+    """What `make` comes to, asked for again while the database is away: nobody would tell its reader later what it missed.
+
+    `check` raises if the reader is to have nothing any more when it is back.
+    """
+    failures = 0
+    while True:
+        try:
+            return await make()
+        except database.AWAY as error:
+            if not failures:
+                _log.warning("an answer of a stream waits, the database is away", extra={"error": error})
+            await asyncio.sleep(PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)])
+            failures += 1
+            check()
 
 
 class _Answer:
@@ -182,7 +215,7 @@ class Stream:
             json = await self._group.answer(source_event, self._execute)
             if json is not None:
                 self._sent()
-                return Payload(json, source_event.cursor)
+                return Payload.of(json, source_event.cursor)
 
     async def pour(self, outlet: Outlet) -> None:
         """Give each answer to the outlet as soon as it is there, for as long as it takes them and the source is flowing.
@@ -210,7 +243,7 @@ class Stream:
         self._sent()
         if outlet(json):
             return True
-        self._held = Payload(json, cursor)
+        self._held = Payload.of(json, cursor)
         return False
 
     def close(self) -> None:

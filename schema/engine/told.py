@@ -88,11 +88,17 @@ def told(body: dict[str, Any], context: Context) -> dict[str, Any]:
     return body
 
 
-def public(error: GraphQLError) -> dict[str, Any]:
-    """An error as the client may see it: what is our own fault is logged and masked."""
+def cause_of(error: GraphQLError) -> BaseException | None:
+    """What was raised where the error came from; `None` if nothing but the error itself."""
     cause: BaseException | None = error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
+    return cause
+
+
+def public(error: GraphQLError) -> dict[str, Any]:
+    """An error as the client may see it: what is our own fault is logged and masked."""
+    cause = cause_of(error)
     if cause is None:
         return formatted(error)
     if isinstance(cause, DomainError):  # a query that asked for what the domain refuses; mutations tell it as data

@@ -82,10 +82,12 @@ async def _filled(connection: Connection, count: int, *, deliveries: str, attemp
 
 async def _pruned(connection: Connection) -> None:
     """What `retention.prune` does, by its statement, on this connection."""
-    older_than = await connection.fetchval("SELECT now() - $1::interval", KEPT)
+    old = retention.Bounds(1_000_000_000, await connection.fetchval("SELECT now() - $1::interval", KEPT))
     after: str | None = ""
     while after is not None:
-        row = await connection.fetchrow(retention.PRUNE, after, 1_000_000_000, older_than, retention.BATCH)
+        row = await connection.fetchrow(
+            retention.PRUNE, after, old.kept_from, old.older_than, retention.BATCH, old.before_id
+        )
         after = None if row is None else row["last"]
 
 

@@ -174,7 +174,9 @@ async def test_streams_that_were_told_more_end_with_the_next_event(
 
 def test_all_streams_end_at_once() -> None:
     ended: list[Ending] = []
-    viewers = [Viewer(Actor(ActorKind.ACCOUNT, "acc_1", key), ended.append) for key in ("key_1", "key_2")]
+    viewers = [
+        Viewer(Actor(ActorKind.ACCOUNT, "acc_1", key), ended.append, is_admitted=True) for key in ("key_1", "key_2")
+    ]
     Keys({str(viewer.actor.key_id): {viewer} for viewer in viewers}).end_all(Ending.CUT)
     assert ended == [Ending.CUT, Ending.CUT]
     for viewer in viewers:

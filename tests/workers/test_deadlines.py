@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -226,6 +227,30 @@ async def test_a_pump_that_is_stopped_while_it_claims_gives_back_as_it_took(monk
     may_end.set()
     await asyncio.wait({pump})
     assert await held() == {deal.id: (1, "an update was needed")}
+
+
+async def test_a_pump_whose_claim_fails_hands_back_what_it_is_done_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    await advance_past_deadlines()
+    claim, fire, has_failed = sweep.claim, sweep.fire_together, asyncio.Event()
+
+    async def claiming(limit: int) -> sweep.Claim:
+        if await held():
+            has_failed.set()
+            raise ConnectionError("the database restarts")
+        return await claim(limit)
+
+    async def firing(contract_ids: Sequence[str]) -> Mapping[str, Counter[str]]:
+        await has_failed.wait()
+        return await fire(contract_ids)
+
+    monkeypatch.setattr(sweep, "claim", claiming)
+    monkeypatch.setattr(sweep, "fire_together", firing)
+    with pytest.raises(ConnectionError, match="the database restarts"):
+        await deadlines.pump()
+    assert "milestone.released" in await deal.types()
+    assert await held() == {}
 
 
 @pytest.mark.parametrize("answer", ["approve", "request_changes"])

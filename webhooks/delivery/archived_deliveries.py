@@ -66,7 +66,8 @@ async def move(store: Store, *, kept: timedelta = retention.KEPT, size: int = BA
     """Move what is older than `kept`; yields each segment once its rows are gone from the database."""
     bounds = await retention.bounds(kept)
     after = ""
-    while (until := await database.fetch_value(retention.LOOKED_TO, after, bounds.older_than, size)) is not None:
+    looking = (bounds.older_than, size, bounds.before_id)
+    while (until := await database.fetch_value(retention.LOOKED_TO, after, *looking)) is not None:
         async with database.transaction() as connection:
             await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STORE_SECONDS_MAX}s'")
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)

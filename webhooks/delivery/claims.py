@@ -37,8 +37,8 @@ class Claim:
 async def claim(*, after: str, capacity: Capacity, lease_seconds: float) -> Claim:
     """Lease lanes that are due, of the endpoints after `after`; those due longest first, in turns.
 
-    As many as the capacity allows, in all and of each endpoint; of a half-open one a single lane. Disabled endpoints and
-    those with an open breaker are passed over.
+    As many as the capacity allows, in all and of each endpoint; of a half-open one a single lane. Disabled endpoints,
+    those with an open breaker and those whose lanes are still to be woken or ended are passed over.
     """
     token = uuid4()
     from_seconds = time.monotonic()
@@ -106,7 +106,7 @@ WITH RECURSIVE active AS (
     CROSS JOIN LATERAL (SELECT CASE WHEN health.probation THEN least(1, coalesce(busy.slots, 1))
         ELSE coalesce(busy.slots, :slots) END - coalesce(busy.taken, 0) AS slots) AS open
     WHERE open.slots > 0 AND (health.open_until IS NULL OR health.open_until <= clock_timestamp())
-        AND health.task IS DISTINCT FROM 'END'
+        AND health.task IS NULL
         AND EXISTS (
             SELECT FROM endpoints WHERE id = active.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
         AND EXISTS (SELECT FROM lanes AS lane

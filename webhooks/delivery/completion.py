@@ -87,6 +87,7 @@ def _sent(one: Completed) -> dict[str, object]:
         "delivery_id": one.head.delivery_id,
         "event_id": one.head.event_id,
         "version": one.head.endpoint_version,
+        "failures_then": one.head.failures,
         "token": one.lease.token,
         "outcome": one.verdict.outcome.value,
         "delay_seconds": one.verdict.delay_seconds,
@@ -111,8 +112,8 @@ _MEASURES: Final = ("status", "address", "dns_ms", "connect_ms", "first_byte_ms"
 
 _SENT: Final = database.Rows(
     "sent",
-    "endpoint_id text, lane text, position bigint, delivery_id text, event_id text, version int, token uuid, outcome text, "
-    "delay_seconds float8, goes_on boolean",
+    "endpoint_id text, lane text, position bigint, delivery_id text, event_id text, version int, failures_then int, token uuid, "
+    "outcome text, delay_seconds float8, goes_on boolean",
 )
 
 _ATTEMPTS: Final = database.Rows(
@@ -166,32 +167,30 @@ SELECT count(*) FILTER (WHERE tail > position) > 0 FROM locked
 
 # The next delivery is what this statement's snapshot has; one that came later is known by the tail, and the lane is due.
 # Rows are found by key one by one and lanes written by key, in no join, whose plan would follow old statistics.
-# A failure at an endpoint that was changed or enabled meanwhile says nothing of it as it is now: its schedule begins anew.
+# A failure at an endpoint that was changed or enabled meanwhile says nothing of it as it is now: its schedule begins anew. Who
+# leased a lane after the enabling, but before its failures were forgotten, is told apart by them, under the lock.
 _COMPLETE: Final = database.Statement(f"""
 WITH given AS MATERIALIZED (
-    SELECT given.*, next.* FROM (
-        SELECT *, outcome IN ('{Outcome.DELIVERED}', '{Outcome.GIVEN_UP}') AS is_final FROM (
-            SELECT endpoint_id, lane, position, delivery_id, event_id, token, delay_seconds, goes_on, is_outdated,
-                CASE WHEN is_outdated THEN '{Outcome.WAIT}' ELSE outcome END AS outcome
-            FROM (
-                SELECT *, outcome <> '{Outcome.DELIVERED}' AND EXISTS (
-                    SELECT FROM endpoints WHERE id = sent.endpoint_id AND version > sent.version OFFSET 0) AS is_outdated
-                FROM {_SENT.sql}
-            ) AS sent
-        ) AS judged
-    ) AS given LEFT JOIN LATERAL (
+    SELECT sent.*, next.* FROM (
+        SELECT *, EXISTS (
+            SELECT FROM endpoints WHERE id = sent.endpoint_id AND version > sent.version OFFSET 0) AS is_changed
+        FROM {_SENT.sql}
+    ) AS sent LEFT JOIN LATERAL (
         SELECT id AS next_id, position AS next_position, event_id AS next_event_id, kind AS next_kind, body AS next_body
         FROM deliveries
-        WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND position > given.position
-            AND given.is_final AND given.goes_on AND EXISTS (
-                SELECT FROM endpoints WHERE id = given.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
+        WHERE endpoint_id = sent.endpoint_id AND lane = sent.lane AND position > sent.position
+            AND sent.outcome = '{Outcome.DELIVERED}' AND sent.goes_on AND EXISTS (
+                SELECT FROM endpoints WHERE id = sent.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
         ORDER BY position LIMIT 1) AS next ON true
-    ORDER BY given.endpoint_id, given.lane
+    ORDER BY sent.endpoint_id, sent.lane
 ), locked AS MATERIALIZED (
-    SELECT given.*, held.done, held.tail, held.failures, held.given_up, held.due_at, held.leased_at
+    SELECT given.*, held.done, held.tail, held.failures, held.given_up, held.due_at, held.leased_at,
+        given.outcome <> '{Outcome.DELIVERED}' AND (given.is_changed OR held.failures < given.failures_then) AS is_outdated
     FROM given CROSS JOIN LATERAL (
         SELECT * FROM lanes
         WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND token = given.token FOR UPDATE) AS held
+), judged AS (
+    SELECT *, NOT is_outdated AND outcome IN ('{Outcome.DELIVERED}', '{Outcome.GIVEN_UP}') AS is_final FROM locked
 ), moved AS MATERIALIZED (
     SELECT *, CASE
             WHEN is_outdated THEN clock_timestamp()
@@ -199,13 +198,13 @@ WITH given AS MATERIALIZED (
             WHEN next_id IS NOT NULL AND due_at > clock_timestamp() + :lease_seconds::float8 / 2 * interval '1 second' THEN due_at
             WHEN next_id IS NOT NULL THEN clock_timestamp() + :lease_seconds::float8 * interval '1 second'
             WHEN tail > position THEN clock_timestamp() END AS new_due_at
-    FROM locked
+    FROM judged
 ), written AS (
     INSERT INTO lanes (endpoint_id, lane, done, tail, failures, given_up, due_at, token, leased_at)
     SELECT endpoint_id, lane,
         CASE WHEN is_final THEN position ELSE done END, tail,
         CASE WHEN is_final OR is_outdated THEN 0 ELSE failures + (outcome = '{Outcome.RETRY}')::int END,
-        CASE outcome WHEN '{Outcome.DELIVERED}' THEN NULL WHEN '{Outcome.GIVEN_UP}' THEN event_id ELSE given_up END,
+        CASE WHEN NOT is_final THEN given_up WHEN outcome = '{Outcome.GIVEN_UP}' THEN event_id END,
         new_due_at, CASE WHEN next_id IS NOT NULL THEN token END, CASE WHEN next_id IS NOT NULL THEN clock_timestamp() END
     FROM moved
     ON CONFLICT (endpoint_id, lane) DO UPDATE SET done = excluded.done, failures = excluded.failures,

@@ -66,6 +66,7 @@ class Dispatcher:
         self._queue = CompletionQueue()
         self._is_queued = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sequencing: set[asyncio.Task[int]] = set()
         self._wakeups = Wakeups()
         self._is_stopping = False
         self._claiming: asyncio.Task[claims.Claim] | None = None
@@ -81,6 +82,14 @@ class Dispatcher:
             free_at=lambda endpoint_id: self._concurrency.free_at(endpoint_id, time.monotonic()),
             free_in_all=0 if self._is_stopping else capacity.requests,
         )
+
+    async def whole(self, batch: Coroutine[Any, Any, int]) -> int:
+        """The sequencer's work on a batch, which ends even if the sequencer is told to stop: its commit may be on its way, and
+        with it leases to this process. Stopping waits for it."""
+        task = asyncio.create_task(batch)
+        self._sequencing.add(task)
+        task.add_done_callback(self._sequencing.discard)
+        return await database.uncancelled(task)
 
     def take(self, batch: FanOut) -> None:
         """Begin with what a committed batch leased to this process."""
@@ -170,6 +179,7 @@ class Dispatcher:
     async def _look_up(self, flights: Sequence[Flight]) -> None:
         """Read what is not known of these endpoints, and send."""
         asked = sorted({flight.head.endpoint_id for flight in flights})
+        from_seconds = time.monotonic()
         try:
             found = await endpoints(asked)
         except BaseException as error:
@@ -178,9 +188,12 @@ class Dispatcher:
             for flight in flights:
                 self._finish(flight, flight.given_back())
             raise
-        self._endpoints.keep(asked, found, now_seconds=time.monotonic())
+        self._endpoints.keep(asked, found, from_seconds=from_seconds, now_seconds=time.monotonic())
         for flight in flights:
-            self._spawn(self._send(flight))
+            if self._is_stopping:
+                self._finish(flight, flight.given_back())
+            else:
+                self._spawn(self._send(flight))
 
     async def _send(self, flight: Flight) -> None:
         head = flight.head
@@ -274,20 +287,25 @@ class Dispatcher:
     async def _stop(self) -> None:
         """Let what was begun end, for a while, and hand everything back, if the database is there to take it."""
         self._is_stopping = True
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=STOP_SECONDS)
-        tasks = set(self._tasks)
+        under_way: set[asyncio.Task[Any]] = {*self._tasks, *self._sequencing}
+        if under_way:
+            await asyncio.wait(under_way, timeout=STOP_SECONDS)
+        tasks = {*self._tasks, *self._sequencing}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        try:
-            if self._claiming is not None:  # cut off in the middle of it: nobody has begun with these
-                claim, self._claiming = await self._claiming, None
-                self._start([(head, claim.lease) for head in claim.heads])
-            await self._completed()
-            await self._hand_back_all()
-        except Exception as error:  # noqa: BLE001 - leases end by themselves
-            _log.warning("leases not handed back", extra={"error": error})
+        for step in (self._give_back_claimed, self._completed, self._hand_back_all):
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 - leases end by themselves; one that failed keeps no other back
+                _log.warning("leases not handed back", extra={"error": error})
+
+    async def _give_back_claimed(self) -> None:
+        """What a claim took that was cut off in the middle of it: nobody has begun with these."""
+        claiming, self._claiming = self._claiming, None
+        if claiming is not None:
+            claim = await claiming
+            self._start([(head, claim.lease) for head in claim.heads])
 
 
 def _say(completed: Completed, span: spans.Span, seconds: float) -> None:

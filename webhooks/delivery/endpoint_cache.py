@@ -32,11 +32,19 @@ class EndpointCache:
         meters.CACHES.add("endpoints", "hit" if is_fresh else "miss")
         return is_fresh
 
-    def keep(self, asked: Iterable[str], found: Mapping[str, Endpoint], *, now_seconds: float) -> None:
-        """These were asked for, and those were there."""
+    def keep(
+        self, asked: Iterable[str], found: Mapping[str, Endpoint], *, from_seconds: float, now_seconds: float
+    ) -> None:
+        """These were asked for from that time to this, and those were there.
+
+        Another look that went on at the same time may have read later and ended first: then the newer version stays. One that
+        ended before this one began says nothing against it: after a failover that lost a change the version is a former one.
+        """
         for endpoint_id in asked:
-            former, fresh = self.get(endpoint_id), found.get(endpoint_id)
-            if fresh is None or former is None or fresh.version >= former.version:  # another look may have ended first
+            read_at, former = self._known.get(endpoint_id, (0.0, None))
+            fresh = found.get(endpoint_id)
+            is_newer = fresh is None or former is None or fresh.version >= former.version
+            if is_newer or read_at < from_seconds:
                 self._known[endpoint_id] = (now_seconds, fresh)
                 self._known.move_to_end(endpoint_id)
         while len(self._known) > ENDPOINTS_KEPT:

@@ -68,17 +68,19 @@ SELECT EXISTS (SELECT FROM endpoint_health WHERE task IS NOT NULL) AS tasks,
 """
 
 # The schedule begins anew: nothing is given up for failures of before. What is under way is looked at when it comes back:
-# a completion knows that the endpoint was changed. So the lease is asked about under the lock, not before a completion ends.
+# a completion knows that the endpoint was changed, or that failures were forgotten of a lane that was leased before this came.
+# So the lease is asked about under the lock, not before a completion ends.
 _WAKE: Final = """
 WITH looked AS MATERIALIZED (
     SELECT lane FROM lanes WHERE endpoint_id = $1 AND lane > $2 ORDER BY lane LIMIT $3
 ), locked AS MATERIALIZED (
     SELECT held.* FROM looked CROSS JOIN LATERAL (
-        SELECT lane, token, due_at > clock_timestamp() OR failures > 0 AS is_put_off FROM lanes
+        SELECT lane, failures > 0 OR (token IS NULL AND due_at > clock_timestamp()) AS is_put_off FROM lanes
         WHERE endpoint_id = $1 AND lane = looked.lane AND due_at IS NOT NULL FOR UPDATE) AS held
 ), woken AS (
-    UPDATE lanes SET due_at = least(lanes.due_at, clock_timestamp()), failures = 0
-    FROM locked WHERE lanes.endpoint_id = $1 AND lanes.lane = locked.lane AND locked.token IS NULL AND locked.is_put_off
+    UPDATE lanes SET failures = 0,
+        due_at = CASE WHEN lanes.token IS NULL THEN least(lanes.due_at, clock_timestamp()) ELSE lanes.due_at END
+    FROM locked WHERE lanes.endpoint_id = $1 AND lanes.lane = locked.lane AND locked.is_put_off
 )
 SELECT max(lane) FROM looked HAVING count(*) = $3
 """

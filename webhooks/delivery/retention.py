@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from escrow import database, segments
+from escrow import database, ids, segments
 from webhooks.delivery.lanes import Kind, State
 from webhooks.owner.replays import position_recorded_before
 
@@ -30,6 +30,11 @@ class Bounds:
     kept_from: int
     """Deliveries of events from this position on are kept."""
     older_than: datetime
+
+    @property
+    def before_id(self) -> str:
+        """No delivery that is old enough has this identifier or a later one: those that are kept need not be looked at."""
+        return ids.first_at(ids.Kind.DELIVERY, self.older_than, ids.CLOCKS_APART)
 
 
 async def bounds(kept: timedelta) -> Bounds:
@@ -49,7 +54,7 @@ async def prune(kept: timedelta = KEPT) -> int:
     old = await bounds(kept)
     forgotten, after = 0, ""
     while True:
-        row = await database.fetch_row(PRUNE, after, old.kept_from, old.older_than, BATCH)
+        row = await database.fetch_row(PRUNE, after, old.kept_from, old.older_than, BATCH, old.before_id)
         if row is None or row["last"] is None:
             break
         forgotten, after = forgotten + row["forgotten"], row["last"]
@@ -67,14 +72,15 @@ IS_OLD: Final = f"state <> '{State.PENDING}' AND (kind <> '{Kind.EVENT}' OR posi
 """Whether a delivery may go; `$2` is `Bounds.kept_from`."""
 
 LOOKED_TO: Final = """
-SELECT max(id) FROM (SELECT id FROM deliveries WHERE id > $1 AND created_at < $2 ORDER BY id LIMIT $3) AS looked
+SELECT max(id) FROM (SELECT id FROM deliveries WHERE id > $1 AND id < $4 AND created_at < $2 ORDER BY id LIMIT $3) AS looked
 """
 """The last of the next deliveries that are looked at, after one of them; NULL if there are none."""
 
-# Identifiers are in the order of their making, so the primary key finds the oldest.
+# Identifiers are in the order of their making, so the primary key finds the oldest, and where the young ones begin: without
+# that bound all of those were read to find no more.
 PRUNE: Final = f"""
 WITH looked AS MATERIALIZED (
-    SELECT id, kind, position, state FROM deliveries WHERE id > $1 AND created_at < $3 ORDER BY id LIMIT $4
+    SELECT id, kind, position, state FROM deliveries WHERE id > $1 AND id < $5 AND created_at < $3 ORDER BY id LIMIT $4
 ), old AS MATERIALIZED (
     SELECT id FROM looked WHERE {IS_OLD}
 ), attempts AS (

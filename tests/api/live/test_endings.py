@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime, timedelta
 
+import httpx
+import pytest
 import pytest_asyncio
 
 from escrow import database as db
 from escrow import ids, log, pipeline
 from escrow.access import Role
 from escrow.accounts import commands
-from escrow.accounts.authentication import authenticate
+from escrow.accounts.authentication import Life, authenticate, lives
 from escrow.ids import Kind
 from escrow.live.hub import Hub
 from schema.error_codes import coded
@@ -20,6 +22,7 @@ from tests.api.client import Caller, with_key
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import connected
 from tests.api.live.sse import opened
+from tests.patience import PATIENCE_SECONDS
 
 EVENTS = "subscription { events { type } }"
 CREDENTIALS_ENDED = (4401, "The key was revoked or has expired.")
@@ -185,3 +188,27 @@ async def test_streams_of_a_mediator_begin_anew_when_it_is_dismissed_or_appointe
         await served.readers(1)
         await pipeline.run(commands.AppointMediator(account_id=mediator_id), by=deployment.operator)
         assert await again.all_until_closed() == ([], RIGHTS_CHANGED)
+
+
+async def test_a_mediator_that_is_dismissed_while_its_stream_begins_is_told_to_begin_anew(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mediator = served.people.mediator
+
+    async def looked(credentials: Collection[str]) -> dict[str, Life]:
+        """The last look before the stream: what authenticated it was read before."""
+        await db.execute("UPDATE accounts SET is_mediator = false WHERE id = $1", mediator.account_id)
+        return await lives(credentials)
+
+    monkeypatch.setattr("escrow.live.key_lifetimes.lives", looked)
+    async with connected(served, init=False) as socket:
+        await socket.say(type="connection_init", payload={"Authorization": f"Bearer {mediator.token}"})
+        assert await socket.closed() == RIGHTS_CHANGED
+    await db.execute("UPDATE accounts SET is_mediator = true WHERE id = $1", mediator.account_id)
+    served.door.authentication.keys.forget()
+    headers = {"authorization": f"Bearer {mediator.token}", "accept": "text/event-stream"}
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
+        answer = await http.post(served.url, json={"query": EVENTS}, headers=headers)
+    assert answer.status_code == 503
+    assert answer.json()["errors"][0]["extensions"]["code"] == "GOING_AWAY"
+    assert served.door.hub.readers == 0

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from api.live.open_streams import Patience
+from escrow.queries import contracts
 from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.sse import Said, opened
@@ -202,3 +203,27 @@ async def test_a_server_that_stops_takes_no_connections_while_it_tells_everybody
     monkeypatch.setattr(type(served.door.connections), "end_all", lambda _: probed())
     served.server.should_exit = True
     assert await refused
+
+
+async def test_an_answer_with_errors_is_not_where_a_browser_goes_on_from(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal = await served.people.deployment.propose()
+    query = "subscription { changes { cursor event { type } contract { state } } }"
+    async with opened(served, query, token=served.people.client.token) as stream:
+        await served.readers(1)
+        with monkeypatch.context() as broken:
+            broken.setattr(contracts, "contracts_by_id", _fail)
+            await deal.accept()
+            failed = await stream.hear()
+        assert failed.data["data"]["changes"]["event"] == {"type": "contract.accepted"}
+        assert failed.data["errors"][0]["extensions"]["code"] == "INTERNAL"
+        assert failed.id is None
+        await deal.fund()
+        told = await stream.hear()
+        assert told.data["data"]["changes"]["event"] == {"type": "deposit.started"}
+        assert told.id == told.data["data"]["changes"]["cursor"]
+
+
+async def _fail(*_: object, **__: object) -> None:
+    raise RuntimeError("a fault of ours")

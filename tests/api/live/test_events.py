@@ -9,6 +9,7 @@ import pytest
 
 from escrow import cursors, log
 from escrow.access import Scope
+from escrow.queries import contracts
 from tests.api.client import with_key
 from tests.api.live.serving import Served, settled
 from tests.api.live.socket import Socket, connected
@@ -256,6 +257,33 @@ async def test_a_failing_field_does_not_end_the_stream(served: Served, monkeypat
             assert "secret" not in json.dumps(message)
         await deal.fund()
         assert (await socket.data())["contractUpdated"] == {"state": "ACTIVE"}
+
+
+@pytest.mark.parametrize(
+    "found_by", ["contractUpdated(id: {id}) {{ state }}", "changes(contractId: {id}) {{ contract {{ state }} }}"]
+)
+async def test_an_answer_that_meets_a_restart_of_the_database_is_made_when_it_is_back(
+    served: Served, monkeypatch: pytest.MonkeyPatch, found_by: str
+) -> None:
+    deal = await served.people.deployment.propose()
+    failures, found = 0, contracts.contracts_by_id
+
+    async def away(*arguments: Any, **others: Any) -> Any:
+        nonlocal failures
+        if failures < 2:
+            failures += 1
+            raise ConnectionRefusedError("the database restarts")
+        return await found(*arguments, **others)
+
+    async with connected(served, token=served.people.client.token) as socket:
+        await socket.subscribe(f"subscription {{ {found_by.format(id=json.dumps(deal.id))} }}")
+        await served.readers(1)
+        with monkeypatch.context() as broken:
+            broken.setattr(contracts, "contracts_by_id", away)
+            await deal.accept()
+            assert "ACTIVE" in json.dumps(await socket.data())
+        assert failures == 2
+        await socket.silent()
 
 
 async def _fail(*_: object) -> None:

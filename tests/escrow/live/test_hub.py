@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 
 from escrow import log
 from escrow.access import Actor
-from escrow.accounts.authentication import lifetimes
+from escrow.accounts.authentication import lives
 from escrow.live import hub as hubs
 from escrow.live import occurrences
 from escrow.live.hub import Hub
@@ -206,5 +206,5 @@ async def test_a_reader_that_is_behind_too_far_is_given_up_with_its_last_positio
 
 
 async def test_a_key_that_does_not_live_has_no_lifetime(database: str) -> None:
-    assert await lifetimes(["key_unknown"]) == {}
-    assert await lifetimes([]) == {}
+    assert await lives(["key_unknown"]) == {}
+    assert await lives([]) == {}

@@ -17,15 +17,16 @@ from escrow.live.hub import Hub
 from escrow.live.key_lifetimes import Ended, Ending, Keys, Viewer
 from tests.factories import Deployment
 from tests.patience import PATIENCE_SECONDS
+from tests.workers.process import until
 
 pytestmark = pytest.mark.usefixtures("database")
 
 READS = frozenset({Scope.CONTRACTS_READ})
 
 
-async def member_of(there: Deployment) -> Actor:
-    """Somebody with a token for an hour."""
-    account_id = there.client.account_id or ""
+async def member_of(there: Deployment, whose: Actor | None = None) -> Actor:
+    """Somebody with a token for an hour: a member of the client, or of another account."""
+    account_id = (whose or there.client).account_id or ""
     command = commands.AddMember(
         account_id=account_id, member_id=ids.new(Kind.MEMBER), person="ana", name="Ana", role=Role.VIEWER
     )
@@ -74,3 +75,37 @@ async def test_tokens_of_two_people_share_no_answers() -> None:
     assert member.credentials == member.member_id
     assert replace(member, member_id=ids.new(Kind.MEMBER)) != member
     assert replace(member, until=0.0) != member
+
+
+async def test_whoever_was_dismissed_as_a_mediator_while_connecting_gets_no_stream() -> None:
+    there = await Deployment.make()
+    mediator = await member_of(there, there.mediator)
+    assert mediator.is_mediator
+    hub, said = Hub(poll_seconds=0.02, look_seconds=3_600), list[Ending]()
+    async with hub.connected(replace(there.client, key_id=None, member_id=None), said.append):
+        await pipeline.run(commands.DismissMediator(account_id=mediator.account_id or ""), by=there.operator)
+        await log.sequence()
+        last = await log.last_position()
+        await until(lambda: passed(hub, last))
+        with pytest.raises(Ended) as ended:
+            async with hub.connected(mediator, said.append):
+                pass
+        assert ended.value.ending is Ending.RIGHTS
+        async with hub.connected(replace(mediator, is_mediator=False), said.append):
+            pass
+    assert said == []
+
+
+async def test_a_look_finds_rights_that_changed_without_a_word_of_the_log() -> None:
+    there = await Deployment.make()
+    mediator, client = await member_of(there, there.mediator), await member_of(there)
+    keys, said, others = Keys(), list[Ending](), list[Ending]()
+    await keys.admit(Viewer(mediator, said.append))
+    await keys.admit(Viewer(client, others.append))
+    await pipeline.run(commands.DismissMediator(account_id=mediator.account_id or ""), by=there.operator)
+    await keys.look()
+    assert (said, others) == ([Ending.RIGHTS], [])
+
+
+async def passed(hub: Hub, position: int) -> bool:
+    return hub.position >= position

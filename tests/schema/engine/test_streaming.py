@@ -10,7 +10,7 @@ import pytest
 from escrow.live.key_lifetimes import Ended, Ending
 from schema.engine import streaming
 from schema.engine.sources import Source, SourceEvent
-from schema.engine.streaming import Groups, Stream
+from schema.engine.streaming import Groups, Payload, Stream, WithErrors, once_there
 
 
 class Numbers(Source):
@@ -230,3 +230,41 @@ async def test_many_are_told_in_parts_with_the_loop_between_them(monkeypatch: py
     assert {3, 6, 8} <= set(seen)
     for one in pouring:
         one.cancel()
+
+
+async def test_an_answer_waits_for_the_database_and_for_nothing_else() -> None:
+    asked = 0
+
+    async def make() -> bytes:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise ConnectionRefusedError("away")
+        if asked == 3:
+            raise LookupError(asked)
+        return b"%d" % asked
+
+    assert await once_there(make, lambda: None) == b"2"
+    with pytest.raises(LookupError):
+        await once_there(make, lambda: None)
+
+
+async def test_whose_key_ended_while_the_database_was_away_hears_nothing_when_it_is_back() -> None:
+    asked = 0
+
+    async def make() -> bytes:
+        nonlocal asked
+        asked += 1
+        raise ConnectionRefusedError("away")
+
+    def check() -> None:
+        raise Ended(Ending.CREDENTIALS)
+
+    with pytest.raises(Ended):
+        await once_there(make, check)
+    assert asked == 1
+
+
+async def test_an_answer_with_errors_has_no_cursor() -> None:
+    assert Payload.of(b"1", "cur_1").cursor == "cur_1"
+    assert Payload.of(WithErrors(b"1"), "cur_1") == Payload(b"1", None)

@@ -5,13 +5,19 @@ Days pass by moving the rows' times, never by waiting.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from escrow import cursors, database, process_log, traces
+from escrow import cursors, database, log, process_log, traces
+from escrow.settings import Reach
 from escrow.traces import PROCESS, Trace
 from tests.factories import Deployment, make_endpoint
+from tests.patience import PATIENCE_SECONDS
 from tests.webhooks.delivery.watching import (
+    came,
     health_of,
     lane,
     well,
@@ -21,6 +27,7 @@ from tests.webhooks.partner import (
     Arrival,
     attempts_made,
     delivery_worker,
+    fan_out_only,
     in_order,
     make_due,
     matching,
@@ -31,10 +38,14 @@ from tests.webhooks.partner import (
 )
 from tests.workers.process import until
 from tests.written import written
-from webhooks.delivery import sending
+from webhooks.delivery import claims, sending
+from webhooks.delivery import dispatcher as dispatching
+from webhooks.delivery.claims import Claim
+from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.delivery.retries import DELAYS_SECONDS, JITTER
 from webhooks.owner import queries
 from webhooks.request.answers import Answer, ErrorClass
+from webhooks.request.endpoints import Endpoint, endpoints
 from webhooks.request.sender import Sender
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -249,3 +260,64 @@ async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkey
     delivery_id = await database.fetch_value("SELECT delivery_id FROM delivery_attempts")
     (attempt,) = (await queries.ATTEMPTS.pages([delivery_id], "delivery_id", limit=10, after=None))[delivery_id]
     assert attempt.error is ErrorClass.INTERRUPTED
+
+
+async def test_a_claim_that_fails_while_a_worker_stops_keeps_no_answer_from_being_written_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatching, "STOP_SECONDS", PATIENCE_SECONDS)
+    claims_now, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def claim(**_: object) -> Claim:
+        claims_now.set()
+        await may_fail.wait()
+        raise ConnectionError("the database restarts")
+
+    monkeypatch.setattr(claims, "claim", claim)
+    there = await Deployment.make()
+    async with partners() as partner, Sender(reach=Reach.LOOPBACK) as sender:
+        await make_endpoint(there.client, partner.url(), event_types=("contract.*",))
+        await there.propose()
+        worker = Dispatcher(sender)
+        claiming = asyncio.create_task(worker.claim_due())
+        await claims_now.wait()
+        partner.hold()
+        batch = worker.fan_out()
+        await log.sequence(on_batch=batch)
+        worker.take(batch)
+        await until(lambda: came(partner.arrivals))
+        claiming.cancel()
+        may_fail.set()
+        partner.let_go()
+        await asyncio.wait({claiming})
+    assert await states() == {"DELIVERED": 1}
+    assert await database.fetch_value("SELECT token FROM lanes") is None
+
+
+async def test_a_worker_that_is_stopped_while_it_looks_an_endpoint_up_gives_the_delivery_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatching, "STOP_SECONDS", PATIENCE_SECONDS)
+    looks_now, may_end = asyncio.Event(), asyncio.Event()
+
+    async def looked_up(asked: Sequence[str]) -> dict[str, Endpoint]:
+        looks_now.set()
+        await may_end.wait()
+        return await endpoints(asked)
+
+    monkeypatch.setattr("webhooks.delivery.dispatcher.endpoints", looked_up)
+    there = await Deployment.make()
+    async with partners() as partner, Sender(reach=Reach.LOOPBACK) as sender:
+        await make_endpoint(there.client, partner.url(), event_types=("contract.*",))
+        await there.propose()
+        await fan_out_only()
+        worker = Dispatcher(sender)
+        claiming = asyncio.create_task(worker.claim_due())
+        await looks_now.wait()
+        claiming.cancel()
+        may_end.set()
+        await asyncio.wait({claiming})
+        assert partner.arrivals == []
+    assert await states() == {"PENDING": 1}
+    assert await database.fetch_value("SELECT token IS NULL AND due_at <= clock_timestamp() FROM lanes")
+    assert await database.fetch("SELECT FROM delivery_attempts") == []

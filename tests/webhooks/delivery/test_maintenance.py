@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import random
+from typing import Final
+
 import pytest
 
 from escrow import database, pipeline
-from escrow.accounts.commands.endpoints import Address, DeleteEndpoint, DisableEndpoint, UpdateEndpoint
+from escrow.access import Actor
+from escrow.accounts.commands.endpoints import (
+    Address,
+    DeleteEndpoint,
+    DisableEndpoint,
+    EnableEndpoint,
+    UpdateEndpoint,
+)
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.delivery.watching import (
     well,
@@ -14,6 +24,7 @@ from tests.webhooks.partner import (
     Arrival,
     attempts_made,
     delivery_worker,
+    fan_out_only,
     make_due,
     matching,
     partners,
@@ -21,7 +32,12 @@ from tests.webhooks.partner import (
     states,
 )
 from tests.workers.process import until
-from webhooks.delivery.retries import DELAYS_SECONDS
+from webhooks.delivery import claims, completion, maintenance
+from webhooks.delivery.claims import Claim
+from webhooks.delivery.completion_queue import Completed
+from webhooks.delivery.concurrency import Capacity
+from webhooks.delivery.retries import DELAYS_SECONDS, Outcome, judge
+from webhooks.request.answers import Answer
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -68,6 +84,37 @@ async def test_what_was_under_way_to_the_old_url_comes_to_the_new_one_as_soon_as
     assert set(partner.accepted("/new")) == {event_id for event_id, _ in await matching()}
     assert set(await states()) == {"DELIVERED"}
     await well()
+
+
+async def test_what_failed_before_an_enabling_is_not_sent_until_its_schedule_has_begun_anew() -> None:
+    end_id, owner = await at_its_last_retry()
+    await pipeline.run(EnableEndpoint(endpoint_id=end_id), by=owner)
+    await fan_out_only()
+    assert (await claimed()).heads == ()
+    assert await maintenance.tasks()
+    (head,) = (await claimed()).heads
+    assert head.failures == 0
+
+
+async def test_what_was_claimed_after_an_enabling_before_the_log_told_of_it_is_not_given_up() -> None:
+    end_id, owner = await at_its_last_retry()
+    await pipeline.run(EnableEndpoint(endpoint_id=end_id), by=owner)
+    claim = await claimed()
+    (head,) = claim.heads
+    assert head.failures == len(DELAYS_SECONDS)
+    held_until = await database.fetch_value("SELECT due_at FROM lanes WHERE token IS NOT NULL")
+    await fan_out_only()
+    assert await maintenance.tasks()
+    assert await database.fetch_value("SELECT due_at FROM lanes WHERE token = $1", claim.lease.token) == held_until
+
+    answer = Answer(status=500)
+    verdict = judge(answer, failures=head.failures, rng=random.Random(1))
+    assert verdict.outcome is Outcome.GIVEN_UP
+    failed = Completed(head=head, lease=claim.lease, verdict=verdict, answer=answer, started_at=answer.started_at)
+    await completion.complete([failed], lease_seconds=LEASE_SECONDS)
+    assert set(await states()) == {"PENDING"}
+    (again,) = (await claimed()).heads
+    assert (again.delivery_id, again.failures) == (head.delivery_id, 0)
 
 
 async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
@@ -133,3 +180,25 @@ async def nothing_to_do(endpoint_id: str) -> bool:
 
 async def came(arrivals: list[Arrival], count: int) -> bool:
     return len(arrivals) >= count
+
+
+LEASE_SECONDS: Final = 1_200.0
+
+
+async def at_its_last_retry() -> tuple[str, Actor]:
+    """A disabled endpoint, whose one delivery has one attempt left and fell due an hour ago, and its owner."""
+    there = await Deployment.make()
+    end = await make_endpoint(there.client, event_types=("contract.*",))
+    await there.propose()
+    await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
+    await fan_out_only()
+    await database.execute(
+        "UPDATE lanes SET failures = $1, due_at = clock_timestamp() - interval '1 hour'", len(DELAYS_SECONDS)
+    )
+    return end.id, there.client
+
+
+async def claimed() -> Claim:
+    """What a worker with room for everything takes now."""
+    room = Capacity(requests=100, half_open_requests=100, endpoint_requests=100, endpoints={})
+    return await claims.claim(after="", capacity=room, lease_seconds=LEASE_SECONDS)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Final
 
@@ -22,9 +22,6 @@ from webhooks.owner.queries.viewers import SEEN_SQL, limited_to, viewer
 SCANNED_MAX: Final = 20_000
 """Deliveries that one page looks at, shared among the endpoints: what is rare among millions is found by turning pages, and no
 question keeps the database busy for long."""
-
-CLOCKS_APART: Final = timedelta(minutes=1)
-"""Identifiers carry the time of the process that made them; creation is told by the database. So far apart at most."""
 
 _ID_MAX: Final = f"{IdKind.DELIVERY}_{ids.encode(2**128 - 1)}"
 
@@ -133,8 +130,8 @@ def _is_within(delivery_id: str, horizon: str | None, *, oldest_first: bool) -> 
 def _arguments(actor: Actor, narrowing: Narrowing, place: str | None, *, oldest_first: bool) -> dict[str, object]:
     """What all statements for lists are given."""
     since, before = narrowing.created_after, narrowing.created_before
-    low = _id_at(since, -CLOCKS_APART) if since is not None else ""
-    high = _id_at(before, CLOCKS_APART) if before is not None else _ID_MAX
+    low = ids.first_at(IdKind.DELIVERY, since, -ids.CLOCKS_APART) if since is not None else ""
+    high = ids.first_at(IdKind.DELIVERY, before, ids.CLOCKS_APART) if before is not None else _ID_MAX
     if place is not None:
         low, high = (max(low, place), high) if oldest_first else (low, min(high, place))
     return {
@@ -191,12 +188,6 @@ def _of_events_arguments(actor: Actor, event_ids: Collection[str]) -> dict[str, 
         "contract_ids": limited_to(actor),
         "event_ids": sorted(set(event_ids)),
     }
-
-
-def _id_at(time: datetime, later: timedelta) -> str:
-    """The first identifier of a delivery that a process could make so much later than this time, which may be any."""
-    milliseconds = min(max(int((time.timestamp() + later.total_seconds()) * 1000), 0), 2**48 - 1)
-    return f"{IdKind.DELIVERY}_{ids.encode(milliseconds << 80)}"
 
 
 def _delivery(row: Record) -> DeliveryView:
