@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -51,11 +51,13 @@ ROWS: Final = Selections(frozenset(VIEWS.columns))
 _WHOLE: Final = Reading(MILESTONES.loaded, MILESTONES.read)
 
 
-async def milestones_of(contract_ids: Collection[str], reading: Reading[Any] = _WHOLE) -> dict[str, list[Any]]:
-    """The current plan of each of these contracts, in order of position; one statement."""
+async def milestones_of(
+    contract_ids: Collection[str], reading: Reading[Any] = _WHOLE, *, owner: Hashable
+) -> dict[str, list[Any]]:
+    """The current plan of each of these contracts, in order of position; one statement. `owner` is who asks."""
     rows = await database.fetch(_of_contracts(reading), sorted(set(contract_ids)))
     is_long = reading is _WHOLE and len(rows) > LONG_MILESTONES
-    return await aside_if(is_long, lambda: _by_contract(rows, reading))
+    return await aside_if(is_long, lambda: _by_contract(rows, reading), owner=owner)
 
 
 @lru_cache(maxsize=STATEMENTS_MAX)
