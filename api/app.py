@@ -107,7 +107,8 @@ def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
 
     async def schema_text(_: Request) -> Response:
         """The schema in GraphQL's own language; printed once."""
-        return PlainTextResponse(await aside(text), headers={"x-content-type-options": "nosniff"})
+        printed = await aside(text, owner=None)
+        return PlainTextResponse(printed, headers={"x-content-type-options": "nosniff"})
 
     return schema_text
 

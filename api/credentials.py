@@ -40,7 +40,7 @@ class Authentication:
             return None
         scheme, _, token = authorization.strip().partition(" ")
         token = token.strip()
-        if self.identity is not None and scheme.lower() == "bearer" and "." in token:
+        if self.identity is not None and scheme.lower() == "bearer" and _is_signed(token):
             return await self._member(self.identity, token)
         if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS_MAX or not token.isascii():
             raise BadCredentials("The authorization header must be “Bearer ek_…”.", "no bearer token")
@@ -53,11 +53,19 @@ class Authentication:
 
     def was_right(self, authorization: str) -> bool:
         """Whether this header named somebody lately, so that it is worth asking again without a wait."""
-        return self.keys.was_right(authorization.strip().partition(" ")[2].strip())
+        token = authorization.strip().partition(" ")[2].strip()
+        if self.identity is not None and _is_signed(token):
+            return self.identity.was_right(token)
+        return self.keys.was_right(token)
 
     async def _member(self, identity: IdentityTokens, token: str) -> Actor:
-        """Whoever came with a token of the identity provider's; none of our keys has a dot."""
+        """Whoever came with a token of the identity provider's."""
         try:
             return await identity.actor(token)
         except BadToken as error:
             raise BadCredentials(str(error), "no such person") from None
+
+
+def _is_signed(token: str) -> bool:
+    """Whether it may be a token of an identity provider's: none of our keys has a dot."""
+    return "." in token

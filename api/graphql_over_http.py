@@ -94,7 +94,7 @@ class GraphQLEndpoint:
         budget = self._door.rates.budget(actor, request.address)
         if budget is not None:
             try:
-                await budget.admit(max(request.announced_bytes, request.query_bytes))
+                await budget.admit(max(_bytes_to_read(request, actor), request.query_bytes))
             except OverBudget as over:
                 await self._door.rates.pause(budget.client)
                 return _over_budget(over, accepted, budget)
@@ -116,10 +116,9 @@ class GraphQLEndpoint:
 
     async def _operation(self, request: Arrival, actor: Actor | None, pay: Pay | None) -> Operation:
         annex, owner = self._door.annex, actor.account_id if actor is not None else None
-        bytes_max = BODY_BYTES_MAX if actor is not None else BODY_BYTES_MAX_UNKNOWN
         elsewhere = annex.reading(owner) if annex is not None else None
         try:
-            return await read_operation(request, bytes_max=bytes_max, elsewhere=elsewhere, pay=pay)
+            return await read_operation(request, bytes_max=_bytes_max(actor), elsewhere=elsewhere, pay=pay)
         except Crowded:
             raise OverBudget.crowded() from None
 
@@ -138,6 +137,15 @@ class GraphQLEndpoint:
 
 def _accept(scope: Scope) -> str:
     return first_headers(scope).get(b"accept", b"").decode("latin-1")
+
+
+def _bytes_max(actor: Actor | None) -> int:
+    return BODY_BYTES_MAX if actor is not None else BODY_BYTES_MAX_UNKNOWN
+
+
+def _bytes_to_read(request: Arrival, actor: Actor | None) -> int:
+    """How much of what is announced will be read: nothing, if it is too much."""
+    return request.announced_bytes if request.announced_bytes <= _bytes_max(actor) else 0
 
 
 def _over_budget(over: OverBudget, accepted: Accepted, budget: Spending | None = None) -> ASGIApp:

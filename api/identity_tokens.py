@@ -6,6 +6,8 @@ What it then says is mapped to a member of an account, who acts by their role wi
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +23,9 @@ KEY_NAME_CHARACTERS_MAX: Final = 200
 
 LEEWAY_SECONDS: Final = 60
 """By how much the provider's clock and ours may differ."""
+
+RIGHT_KEPT_MAX: Final = 10_000
+"""Tokens of which it is remembered that they were right when they came last."""
 
 LATEST: Final = 2**40
 """Seconds since 1970: far beyond every clock, and still a number to count with."""
@@ -38,9 +43,27 @@ class IdentityTokens:
     def __init__(self, provider: IdentityProvider, keys: IdentityKeys | None = None) -> None:
         self._provider = provider
         self._keys = keys or IdentityKeys(provider.jwks_url)
+        self._right: OrderedDict[bytes, None] = OrderedDict()
 
     async def actor(self, token: str) -> Actor:
         """Whoever the token is for. Raises `BadToken`."""
+        digest = _digest(token)
+        try:
+            actor = await self._actor(token)
+        except BadToken:
+            self._right.pop(digest, None)
+            raise
+        self._right[digest] = None
+        self._right.move_to_end(digest)
+        if len(self._right) > RIGHT_KEPT_MAX:
+            self._right.popitem(last=False)
+        return actor
+
+    def was_right(self, token: str) -> bool:
+        """Whether the token was of somebody when it came last: a guess about the next time, no right to anything."""
+        return _digest(token) in self._right
+
+    async def _actor(self, token: str) -> Actor:
         claims = await self._verified(token)
         account_id, person = self._text(claims, self._provider.account_claim), self._person(claims)
         actor = await authenticate_member(
@@ -103,6 +126,10 @@ class IdentityTokens:
         named = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
         known = Scope.spellings()
         return frozenset(known[one] for one in named if isinstance(one, str) and one in known)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _header(token: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ _HEADERS: Final = {"x-content-type-options": "nosniff", "access-control-allow-or
 
 async def event_schemas(_: Request) -> Response:
     """The JSON Schemas of everything that is sent, by type."""
-    return Response(await aside(_schema_text), media_type="application/schema+json", headers=_HEADERS)
+    return Response(await aside(_schema_text, owner=None), media_type="application/schema+json", headers=_HEADERS)
 
 
 @cache
@@ -34,7 +34,7 @@ def _schema_text() -> bytes:
 
 async def event_messages(_: Request) -> Response:
     """The requests to webhook endpoints as AsyncAPI."""
-    return Response(await aside(_messages_text), media_type="application/json", headers=_HEADERS)
+    return Response(await aside(_messages_text, owner=None), media_type="application/json", headers=_HEADERS)
 
 
 @cache

@@ -40,7 +40,7 @@ class Aside:
         self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
         self._is_busy = False
 
-    async def run(self, work: Callable[[], T], *, owner: Hashable = None) -> T:
+    async def run(self, work: Callable[[], T], *, owner: Hashable) -> T:
         """What `work` answers or raises. Owners take turns, whatever each has waiting."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         context = contextvars.copy_context()
@@ -94,13 +94,16 @@ def be_apart() -> None:
     _is_apart.set(True)
 
 
-async def aside_if(is_long: bool, work: Callable[[], T], *, owner: Hashable = None) -> T:
-    """What `work` answers or raises: done at once if it is short, else beside the running event loop."""
+async def aside_if(is_long: bool, work: Callable[[], T], *, owner: Hashable) -> T:
+    """What `work` answers or raises: done at once if it is short, else as `aside` does it."""
     return await aside(work, owner=owner) if is_long else work()
 
 
-async def aside(work: Callable[[], T], *, owner: Hashable = None) -> T:
-    """What `work` answers or raises, done beside the running event loop; at once in one that nobody waits for."""
+async def aside(work: Callable[[], T], *, owner: Hashable) -> T:
+    """What `work` answers or raises, done beside the running event loop; at once in one that nobody waits for.
+
+    `owner` is the account for which it is done; `None` where that is nobody, or nobody who is known.
+    """
     if _is_apart.get():
         await asyncio.sleep(0)
         return work()

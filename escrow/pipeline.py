@@ -263,7 +263,7 @@ class _Attempt(Generic[C, S, L, O]):
         loaded, decided = self._loaded, self._decided
         self._sealed = await self._here_or_aside(lambda: _seal(loaded, decided))
         key = arguments(self._by, self._idempotency if decided.refusal is None else None, decided.result)
-        topics = await self._stream.write(self._command, loaded, decided, self._sealed, key)
+        topics = await self._stream.write(self._command, loaded, decided, self._sealed, key, self._by)
         self._topics = topics or ()
         return topics is not None
 

@@ -112,7 +112,7 @@ class Stream(Generic[C, S, L, O]):
     decide: Callable[[C, L, Actor], Decided[S]]
     is_long: Callable[[C, L], bool] = lambda _, __: False
     """Whether deciding, and sealing what comes of it, takes so long that it is done beside the event loop."""
-    write: Callable[[C, L, Decided[S], Sequence[Sealed], Sequence[object]], Awaitable[Sequence[Topic] | None]]
+    write: Callable[[C, L, Decided[S], Sequence[Sealed], Sequence[object], Actor], Awaitable[Sequence[Topic] | None]]
     """Writes it all, with the key by `idempotency.arguments`, and answers what the bell rings for beside `PENDING`; or writes
     nothing and answers `None`, if the version was another one."""
     races_max: int

@@ -284,7 +284,7 @@ class Query:
             raise GraphQLError(
                 f"At most {MILESTONES_MAX} milestones, not {len(plan)}.", extensions={"code": "BAD_REQUEST"}
             )
-        return await hints_on(plan, budget, time_zone)
+        return await hints_on(plan, budget, time_zone, owner=info.context.owner)
 
     @resolved(
         "An amount divided by ratios without losing a minor unit: what is left over goes to the largest remainders."

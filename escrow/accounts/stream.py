@@ -42,7 +42,12 @@ def _decide(command: AccountCommand, loaded: Loaded, by: Actor) -> Decided[Accou
 
 
 async def _write(
-    command: AccountCommand, loaded: Loaded, decided: Decided[Account], sealed: Sequence[Sealed], key: Sequence[object]
+    command: AccountCommand,
+    loaded: Loaded,
+    decided: Decided[Account],
+    sealed: Sequence[Sealed],
+    key: Sequence[object],
+    _: Actor,
 ) -> Sequence[Topic] | None:
     token, secrets = getattr(command, "token", None), getattr(command, "secrets", ())
     is_written = await store.write(loaded, decided.state, sealed, token=token, secrets=secrets, key=key)

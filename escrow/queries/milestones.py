@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -51,11 +51,13 @@ ROWS: Final = Selections(frozenset(VIEWS.columns))
 _WHOLE: Final = Reading(MILESTONES.loaded, MILESTONES.read)
 
 
-async def milestones_of(contract_ids: Collection[str], reading: Reading[Any] = _WHOLE) -> dict[str, list[Any]]:
-    """The current plan of each of these contracts, in order of position; one statement."""
+async def milestones_of(
+    contract_ids: Collection[str], reading: Reading[Any] = _WHOLE, *, owner: Hashable
+) -> dict[str, list[Any]]:
+    """The current plan of each of these contracts, in order of position; one statement. `owner` is who asks."""
     rows = await database.fetch(_of_contracts(reading), sorted(set(contract_ids)))
     is_long = reading is _WHOLE and len(rows) > LONG_MILESTONES
-    return await aside_if(is_long, lambda: _by_contract(rows, reading))
+    return await aside_if(is_long, lambda: _by_contract(rows, reading), owner=owner)
 
 
 @lru_cache(maxsize=STATEMENTS_MAX)
@@ -235,38 +237,48 @@ def _in_plans(reading: Reading[Any], who: Viewed, given: frozenset[str], *, back
             f"c.id {behind}= {contract} AND (c.id {behind} {contract} OR m.position {further} {position})"
         )
     newest, first = ("ASC", "DESC") if backwards else ("DESC", "ASC")
-    source = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
-    if "words" in given:
-        source = f"""(SELECT subject_id FROM titles WHERE words @@ {scans.WORDS} OFFSET 0) AS title
-            CROSS JOIN LATERAL (SELECT * FROM milestones WHERE id = title.subject_id OFFSET 0) AS m
-            CROSS JOIN LATERAL (
-                SELECT * FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c"""
+    beside = ""
     if "updated_at_from" in given:
-        source = f"{source} {changes.last('m', 'm.contract_id')}"
+        beside = changes.last("m", "m.contract_id")
         conditions.append(f"{changes.COLUMN} >= {changes.first_since(':updated_at_from::timestamptz')}")
     found = " UNION ALL ".join(
-        f"""(SELECT {columns} FROM {source}
-            WHERE {" AND ".join([*conditions, *role]) or "true"}
+        f"""(SELECT {columns} FROM {source} {beside}
+            WHERE {" AND ".join([*conditions, *seen]) or "true"}
             ORDER BY c.id {newest}, m.position {first} LIMIT {scans.LIMIT})"""
-        for role in _roles(who, given)
+        for source, seen in _sources(who, given)
     )
     ordered = f"contract_id {newest}, position {first}"
     return Statement(f"SELECT * FROM ({found}) AS found ORDER BY {ordered} LIMIT {scans.LIMIT}")
 
 
+_PLANS: Final = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
+
+_FOUND: Final = f"""(SELECT subject_id FROM titles WHERE words @@ {scans.WORDS} OFFSET 0) AS title
+    CROSS JOIN LATERAL (SELECT * FROM milestones WHERE id = title.subject_id OFFSET 0) AS m
+    CROSS JOIN LATERAL (SELECT * FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c"""
+
+
+def _sources(who: Viewed, given: frozenset[str]) -> list[tuple[str, list[str]]]:
+    """What each scan reads, and which parties it wants, as conditions."""
+    own = _FOUND if "words" in given else _PLANS
+    sources = [(own, role) for role in _roles(who, given)]
+    if not who.is_mediator:
+        return sources
+    parties = "(c.client_id, c.freelancer_id)"
+    party = [f"{scans.PARTY} IN {parties}"] if "party" in given else []
+    titled = scans.titled("m", "m.contract_id") if "words" in given else ""
+    return [*sources, (f"{_PLANS} {titled}", ["c.was_disputed", f"{scans.ME} NOT IN {parties}", *party])]
+
+
 def _roles(who: Viewed, given: frozenset[str]) -> list[list[str]]:
-    """The parties of each scan, as conditions."""
+    """The parties of each scan of what somebody is a party of, as conditions."""
     if who.is_operator:
         return [[f"c.{role} = {scans.PARTY}"] for role in ROLES] if "party" in given else [[]]
     other = [scans.PARTY] if "party" in given else []
-    own = [
+    return [
         [f"c.{role} = {scans.ME}", *(f"c.{the_other} = {one}" for one in other)]
         for role, the_other in zip(ROLES, reversed(ROLES), strict=True)
     ]
-    if not who.is_mediator:
-        return own
-    parties = "(c.client_id, c.freelancer_id)"
-    return [*own, ["c.was_disputed", f"{scans.ME} NOT IN {parties}", *(f"{one} IN {parties}" for one in other)]]
 
 
 def _conditions(given: frozenset[str]) -> list[str]:

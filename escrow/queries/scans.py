@@ -3,7 +3,7 @@
 A wide list walks an index that begins with the role's column and goes on in the list's order, and stops when the page is
 full. Its conditions are written so that no other index can give the order: whatever PostgreSQL believes of its tables, a
 page reads what it shows and what the remaining filters leave out. A narrow list, of some contracts or of titles with some
-words, is found by these and sorted.
+words, is found by these and sorted. What a mediator sees beside either, since it was disputed, is found by that and sorted.
 """
 
 # ruff: noqa: S608 - only our own columns and numbers of parameters are filled into statements
@@ -77,6 +77,7 @@ CONTRACT: Final = ":contract_id::text"
 WITHIN: Final = ":within::text[]"
 STATES: Final = ":states::text[]"
 WORDS: Final = ":words::text::tsquery"
+WORDS_OF_ALL: Final = ":words_of_all::text::tsquery"
 AFTER_ID: Final = ":after_id::text"
 """The parameters of statements, named as `values` gives them."""
 
@@ -127,10 +128,12 @@ class Viewed(NamedTuple):
 
     is_operator: bool
     is_mediator: bool
+    """Whether what was disputed is listed beside what is one's own."""
 
 
 def viewed(actor: Actor) -> Viewed:
-    return Viewed(actor.kind is ActorKind.OPERATOR, actor.is_mediator)
+    is_operator = actor.kind is ActorKind.OPERATOR
+    return Viewed(is_operator, actor.is_mediator and not is_operator)
 
 
 def values(actor: Actor, wanted: Filter, kind: str, *, limit: int, after: Place | None) -> dict[str, object]:
@@ -141,6 +144,8 @@ def values(actor: Actor, wanted: Filter, kind: str, *, limit: int, after: Place 
     found |= {name: value for name, value in named.items() if value is not None}
     if wanted.title is not None:
         found["words"] = titles.tsquery(kind, "" if is_operator else actor.account_id or "", wanted.title)
+        if actor.is_mediator:
+            found["words_of_all"] = titles.tsquery(kind, "", wanted.title)
     if actor.contract_ids is not None:
         found["within"] = sorted(actor.contract_ids)
     if wanted.states is not None:
@@ -187,6 +192,14 @@ def within(alias: str, spans: Mapping[str, _Bounds]) -> list[str]:
     ]
 
 
+def titled(alias: str, contract_id: str) -> str:
+    """Joins a row with its title, looked up by its key, if that has the words, whosever it is."""
+    return (
+        f"CROSS JOIN LATERAL (SELECT FROM titles WHERE contract_id = {contract_id} AND subject_id = {alias}.id "
+        f"AND words @@ {WORDS_OF_ALL} OFFSET 0) AS title"
+    )
+
+
 async def counted(listed: Listed, actor: Actor, wanted: Filter, order: Order) -> Counted:
     """How many rows a list has; one statement. Refuses what `statement` does."""
     sql, arguments = statement(listed, actor, wanted, order, limit=counts.COUNTED_MAX + 1, after=None)
@@ -203,6 +216,8 @@ class _Page:
     def statement(self) -> str:
         is_narrow = not self.given.isdisjoint(("words", "contract_id", "within"))
         scans = [self._narrow()] if is_narrow else self._wide()
+        if self.who.is_mediator:
+            scans.append(self._disputed())
         merged = " UNION ALL ".join(f"({scan})" for scan in scans)
         return f"SELECT * FROM ({merged}) AS found ORDER BY {self._ordered(self.order.keys)} LIMIT {LIMIT}"
 
@@ -217,10 +232,7 @@ class _Page:
                 f"(SELECT subject_id FROM titles WHERE words @@ {WORDS} OFFSET 0) AS title CROSS JOIN LATERAL "
                 f"(SELECT * FROM {listed.table} WHERE id = title.subject_id OFFSET 0) AS {listed.alias}"
             )
-        if "contract_id" in given:
-            conditions.append(f"{listed.contract_id} = {CONTRACT}")
-        if "within" in given:
-            conditions.append(f"{listed.contract_id} = ANY ({WITHIN})")
+        conditions += self._of_contracts()
         if "states" in given:
             conditions.append(self._state_is_any())
         conditions += self._further_on()
@@ -228,13 +240,10 @@ class _Page:
         return self._scan(source, conditions, self.order.keys)
 
     def _seen(self) -> list[str]:
-        """Which parties a row must have, where it was not found by them; a mediator sees what was disputed, too."""
+        """Which parties a row must have, where it was not found by them."""
         parties = f"{self.listed.alias}.client_id, {self.listed.alias}.freelancer_id"
         me = ME if not self.who.is_operator else None
         party = PARTY if "party" in self.given else None
-        if self.who.is_mediator and me is not None:
-            disputed = f"EXISTS (SELECT FROM contracts WHERE id = {self.listed.contract_id} AND was_disputed)"
-            return [f"({me} IN ({parties}) OR {disputed})", *([f"{party} IN ({parties})"] if party else [])]
         if me is not None and party is not None:
             return [f"({parties}) IN (({me}, {party}), ({party}, {me}))"]
         return [f"{one} IN ({parties})" for one in (me, party) if one is not None]
@@ -255,15 +264,18 @@ class _Page:
                 )
             return [self._walk(None, None, None, None)]
         if self.order.key == changes.PLACE:
-            own = [self._walk_log(*role) for role in self._roles()]
-        else:
-            own = [self._walk(*role, state) for role in self._roles() for state in states]
-        return [*own, self._disputed()] if self.who.is_mediator else own
+            return [self._walk_log(*role) for role in self._roles()]
+        return [self._walk(*role, state) for role in self._roles() for state in states]
+
+    # -- what was disputed ----------------------------------------------------------------------------------------
 
     def _disputed(self) -> str:
         """What only a mediator sees: the contracts that are or were disputed are few, so they are found first and sorted."""
         parties = f"{self.listed.alias}.client_id, {self.listed.alias}.freelancer_id"
-        conditions = [*self._filters(), f"{ME} NOT IN ({parties})"]
+        source = f"{self.listed.table} AS {self.listed.alias}"
+        if "words" in self.given:
+            source = f"{source} {titled(self.listed.alias, self.listed.contract_id)}"
+        conditions = [*self._filters(), *self._of_contracts(), f"{ME} NOT IN ({parties})"]
         conditions.append(f"{self.listed.contract_id} = ANY (ARRAY(SELECT id FROM contracts WHERE was_disputed))")
         if "party" in self.given:
             conditions.append(f"{PARTY} IN ({parties})")
@@ -271,7 +283,7 @@ class _Page:
             conditions.append(self._state_is_any())
         conditions += self._further_on()
         conditions += self._spans(self._other_spans())
-        return self._scan(f"{self.listed.table} AS {self.listed.alias}", conditions, self.order.keys)
+        return self._scan(source, conditions, self.order.keys)
 
     def _roles(self) -> list[tuple[str, str, str | None]]:
         """For each scan the role's column, who has it, and who has the other, if that was asked for."""
@@ -395,6 +407,11 @@ class _Page:
         if self.order.key == "deadline_at":
             found.append(f"{self.listed.alias}.deadline_at IS NOT NULL")
         return found
+
+    def _of_contracts(self) -> list[str]:
+        """The contracts that the list is narrowed to."""
+        one = [f"{self.listed.contract_id} = {CONTRACT}"] if "contract_id" in self.given else []
+        return [*one, f"{self.listed.contract_id} = ANY ({WITHIN})"] if "within" in self.given else one
 
     def _spans(self, spans: Mapping[str, _Bounds]) -> list[str]:
         return within(self.listed.alias, spans)

@@ -121,10 +121,10 @@ def _is_long(command: Command, loaded: Loaded) -> bool:
 
 
 async def _write(
-    _: Command, loaded: Loaded, decided: Decided[Contract], sealed: Sequence[Sealed], key: Sequence[object]
+    _: Command, loaded: Loaded, decided: Decided[Contract], sealed: Sequence[Sealed], key: Sequence[object], by: Actor
 ) -> Sequence[Topic] | None:
     change = Change.of(loaded, with_sealed_tokens(loaded.state, decided.state), sealed)
-    return change.topics if await write.write(change, key=key, beside=decided.beside) else None
+    return change.topics if await write.write(change, owner=by.account_id, key=key, beside=decided.beside) else None
 
 
 CONTRACTS: Final = Stream(

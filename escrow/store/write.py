@@ -9,7 +9,7 @@ undefined. So the statement needs no transaction around it, and its outcome is o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -52,14 +52,20 @@ class Change:
         return [Topic.ORDERS] * has_orders + [Topic.DEADLINES] * has_clocks
 
 
-async def write(change: Change, *, key: Sequence[object] = idempotency.NO_KEY, beside: Fragment | None = None) -> bool:
-    """Make what came of the step the contract's new truth, if nobody changed it since it was loaded; answers whether.
+async def write(
+    change: Change,
+    *,
+    owner: Hashable,
+    key: Sequence[object] = idempotency.NO_KEY,
+    beside: Fragment | None = None,
+) -> bool:
+    """Make what came of the owner's step the contract's new truth, if nobody changed it since it was loaded; answers whether.
 
     `key` is by `idempotency.arguments`; `beside` are CTEs that hang on the CTE `contract`. Fails with asyncpg's
     `UniqueViolationError` if another command used the key meanwhile, or wrote what `beside` would.
     """
     is_long = len(change.after.milestones) > LONG_MILESTONES
-    statement, arguments = await aside_if(is_long, lambda: _statement(change, key, beside))
+    statement, arguments = await aside_if(is_long, lambda: _statement(change, key, beside), owner=owner)
     return await database.fetch_row(statement, *arguments) is not None
 
 

@@ -19,6 +19,7 @@ from graphql import (
     GraphQLObjectType,
     ListValueNode,
     ObjectValueNode,
+    OperationDefinitionNode,
     ValueNode,
     VariableNode,
 )
@@ -73,6 +74,7 @@ DEAR: Final[Mapping[str, int]] = {
     "Query.reviewPlan": 50,
     "Query.__schema": 100,
     "Query.__type": 20,
+    "EventType.schema": 1,
     "Subscription.events": SUBSCRIBED,
     "Subscription.changes": SUBSCRIBED,
     "Subscription.contractUpdated": SUBSCRIBED + STATEMENT,
@@ -80,6 +82,9 @@ DEAR: Final[Mapping[str, int]] = {
     "Subscription.deliveryUpdated": SUBSCRIBED + STATEMENT,
 }
 """Fields for which more is done than an object is worth. What is followed is looked up again for each answer, but for events."""
+
+LENGTHS: Final[Mapping[tuple[str, str], float]] = {("Query", "eventTypes"): 100}
+"""How many entries the lists have that are the same for everybody, rounded up."""
 
 COUNTED: Final = frozenset({"totalCount", "hasMoreThanTotalCount"})
 """Fields of each connection that count the whole list."""
@@ -179,19 +184,35 @@ def variables_in(node: ArgumentNode | ValueNode) -> list[str]:
     return []
 
 
-def of_variables(variables: Mapping[str, Any], inputs: Inputs) -> int:
-    """What the lists in the variables cost."""
-    if not inputs:
-        return 0
-    return sum(uses * _of_value(variables[name], entry) for (name, entry), uses in inputs.items() if name in variables)
+def of_variables(variables: Mapping[str, Any], inputs: Inputs, defaults: Inputs) -> int:
+    """What the lists in the variables cost, and those of their defaults where the request says nothing."""
+    return sum(
+        uses * (_of_value(variables[name], entry) if name in variables else defaults.get((name, entry), 0))
+        for (name, entry), uses in inputs.items()
+    )
+
+
+def of_defaults(operation: OperationDefinitionNode, inputs: Inputs) -> Inputs:
+    """What the lists cost that variables are by default, at each price for an object that they are used at."""
+    defaults = {
+        one.variable.name.value: one.default_value
+        for one in operation.variable_definitions or ()
+        if one.default_value is not None
+    }
+    return {(name, entry): _of_literal(defaults[name], entry) for name, entry in inputs if name in defaults}
 
 
 def _of_value(value: Any, entry: int) -> int:
-    if isinstance(value, list):
-        return sum((entry if isinstance(one, dict) else ENTRY) + _of_value(one, entry) for one in value)
-    if isinstance(value, dict):
-        return sum(_of_value(one, entry) for one in value.values())
-    return 0
+    """However deep it is nested: JSON may be deeper than Python calls functions."""
+    found, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            found += sum(entry if isinstance(inner, dict) else ENTRY for inner in one)
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += one.values()
+    return found
 
 
 def _of_literal(value: ValueNode, entry: int) -> int:

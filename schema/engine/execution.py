@@ -240,7 +240,7 @@ class Runner:
     ) -> Answer:
         """The same answer for everybody, made once, beside the loop."""
         question = self._schema_answers.question(
-            operation.query or operation.document_id or "", chosen.name, operation.variables
+            operation.query or operation.document_id or "", chosen.name, chosen.declared(operation.variables)
         )
         known = self._schema_answers.get(question)
         if context.budget is not None:
@@ -402,9 +402,8 @@ def _unless_away(result: ExecutionResult) -> ExecutionResult:
 
 def _asked(chosen: Prepared, operation: Operation, context: Context) -> Hashable:
     """What is the same for all who ask the same thing: who asks, and what, wherever in the log they began."""
-    # Others than those that the operation declares mean nothing, and may be nested deeper than can be printed.
-    declared = {one.variable.name.value for one in chosen.node.variable_definitions or ()} - chosen.begins_at
-    variables = {name: value for name, value in operation.variables.items() if name in declared}
+    declared, begins_at = chosen.declared(operation.variables), chosen.begins_at
+    variables = {name: value for name, value in declared.items() if name not in begins_at}
     return (
         operation.query or operation.document_id,
         chosen.name,

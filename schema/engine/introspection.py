@@ -34,19 +34,24 @@ class SchemaAnswers:
         self._kept: OrderedDict[Question, bytes] = OrderedDict()
 
     @staticmethod
-    def question(text: str, name: str | None, variables: Mapping[str, Any]) -> Question:
-        """By what an answer is found."""
-        return text, name, orjson.dumps(dict(variables), option=orjson.OPT_SORT_KEYS)
+    def question(text: str, name: str | None, variables: Mapping[str, Any]) -> Question | None:
+        """By what an answer is found. `variables` are those that are declared; nothing is kept for what can't be printed."""
+        try:
+            return text, name, orjson.dumps(dict(variables), option=orjson.OPT_SORT_KEYS)
+        except TypeError:
+            return None  # nested too deeply, or too large a number: it is refused later on
 
-    def get(self, question: Question) -> bytes | None:
+    def get(self, question: Question | None) -> bytes | None:
         """The printed answer, if it is known."""
-        found = self._kept.get(question)
-        if found is not None:
+        found = self._kept.get(question) if question is not None else None
+        if question is not None and found is not None:
             self._kept.move_to_end(question)
         return found
 
-    def keep(self, question: Question, printed: bytes) -> None:
+    def keep(self, question: Question | None, printed: bytes) -> None:
         """Remember an answer without errors."""
+        if question is None:
+            return
         self._kept[question] = printed
         if len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)

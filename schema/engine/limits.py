@@ -163,6 +163,7 @@ class Meter:
         self._defaults = _defaults(operation)
         self._known: dict[tuple[int, ...], Size] = {}
         self._inputs: costs.Inputs = {}
+        self._input_defaults: costs.Inputs = {}
 
     def knows(self, variables: Mapping[str, Any]) -> bool:
         """Whether it was measured with these page sizes before."""
@@ -176,7 +177,7 @@ class Meter:
     def busy(self, variables: Mapping[str, Any]) -> float:
         """For how long the operation keeps a process busy, in points; to be asked after `check`."""
         size = self._known.get(self._pages(variables))
-        return size.busy + costs.of_variables(variables, self._inputs) if size is not None else math.inf
+        return size.busy + self._entries(variables) if size is not None else math.inf
 
     def check(self, variables: Mapping[str, Any]) -> int:
         """What the operation costs with these variables; raises `TooComplex` if that, or another size, is more than may be."""
@@ -186,11 +187,14 @@ class Meter:
             size = self._measure(dict(zip(self._page_variables, pages, strict=True)))
             if len(self._known) < SIZES_KEPT_MAX:
                 self._known[pages] = size
-        entries = costs.of_variables(variables, self._inputs)
+        entries = self._entries(variables)
         if entries:
             size = replace(size, cost=size.cost + entries)
         size.check()
         return math.ceil(size.cost)
+
+    def _entries(self, variables: Mapping[str, Any]) -> int:
+        return costs.of_variables(variables, self._inputs, self._input_defaults)
 
     def _pages(self, variables: Mapping[str, Any]) -> tuple[int, ...]:
         return tuple([_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables])
@@ -203,13 +207,14 @@ class Meter:
         }[self._operation.operation]
         walk = _Measure(self._schema, self._document, pages)
         size = walk.selection(self._operation.selection_set, root)
-        self._inputs = walk.inputs
+        self._inputs, self._input_defaults = walk.inputs, costs.of_defaults(self._operation, walk.inputs)
         return replace(size, cost=math.ceil(size.cost) + costs.OPERATION + costs.STATEMENT * size.statements)
 
 
 @lru_cache(maxsize=4)
 def lengths_of(schema: GraphQLSchema) -> Mapping[tuple[str, str], float]:
-    """How many entries the lists of introspection have in this schema: for `fields` and the like the mean of all types."""
+    """How many entries the lists have that are the same for everybody: those of introspection by this schema, for `fields`
+    and the like the mean of all types."""
     types = list(schema.type_map.values())
     fields = [one for kind in types for one in getattr(kind, "fields", {}).values()]
     objects = [kind for kind in types if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
@@ -227,7 +232,7 @@ def lengths_of(schema: GraphQLSchema) -> Mapping[tuple[str, str], float]:
         ("__Directive", "args"): (len(schema.directives), len(schema.directives)),
         ("__Type", "ofType"): (1, 2),  # every other type that is named is a list or non-null, and so on
     }
-    return {place: total / count for place, (total, count) in totals.items()}
+    return {**costs.LENGTHS} | {place: total / count for place, (total, count) in totals.items()}
 
 
 def _page_variables(document: DocumentNode) -> tuple[str, ...]:
@@ -244,11 +249,12 @@ def _page_variables(document: DocumentNode) -> tuple[str, ...]:
 
 
 def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
-    """The whole numbers that variables of the operation are if the request doesn't say."""
+    """What the variables of the operation are if the request doesn't say: whole numbers, and how many a list has."""
+    defaults = {one.variable.name.value: one.default_value for one in operation.variable_definitions or ()}
     return {
-        definition.variable.name.value: _number(definition.default_value)
-        for definition in operation.variable_definitions or ()
-        if isinstance(definition.default_value, IntValueNode)
+        name: _number(value) if isinstance(value, IntValueNode) else len(value.values)
+        for name, value in defaults.items()
+        if isinstance(value, IntValueNode | ListValueNode)
     }
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from graphql import (
     DocumentNode,
@@ -91,6 +92,11 @@ class Prepared:
     @property
     def name(self) -> str | None:
         return self.node.name.value if self.node.name else None
+
+    def declared(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the variables that the operation declares; others mean nothing."""
+        names = {one.variable.name.value for one in self.node.variable_definitions or ()}
+        return {name: value for name, value in variables.items() if name in names}
 
     @property
     def begins_at(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import date
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -56,8 +57,10 @@ class PlanHint:
         )
 
 
-async def hints_on(plan: list[MilestoneDraftInput], budget: MoneyInput | None, time_zone: str | None) -> list[PlanHint]:
-    """The hints on a draft plan today, by domain time and the time zone of its due dates.
+async def hints_on(
+    plan: list[MilestoneDraftInput], budget: MoneyInput | None, time_zone: str | None, *, owner: Hashable
+) -> list[PlanHint]:
+    """The hints on a draft plan today, by domain time and the time zone of its due dates; found when it is the owner's turn.
 
     Raises `InvalidInput` for a time zone that isn't one.
     """
@@ -74,6 +77,8 @@ async def hints_on(plan: list[MilestoneDraftInput], budget: MoneyInput | None, t
         for one in plan
     ]
     found = await aside_if(
-        len(drafts) > LONG_MILESTONES, lambda: advice.review(drafts, budget=raw_money_or_none(budget), today=today)
+        len(drafts) > LONG_MILESTONES,
+        lambda: advice.review(drafts, budget=raw_money_or_none(budget), today=today),
+        owner=owner,
     )
     return [PlanHint.of(hint) for hint in found]

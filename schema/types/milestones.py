@@ -241,9 +241,9 @@ async def milestone_of(milestone_id: str, context: Context) -> Milestone:
 
 
 @data_loader
-async def plan_of(contract_ids: Sequence[str], _: Context) -> list[tuple[domain.Milestone, ...]]:
+async def plan_of(contract_ids: Sequence[str], context: Context) -> list[tuple[domain.Milestone, ...]]:
     """The current plans of contracts: one statement for all that are asked for."""
-    found = await milestones.milestones_of(contract_ids)
+    found = await milestones.milestones_of(contract_ids, owner=context.owner)
     return [tuple(found.get(contract_id, ())) for contract_id in contract_ids]
 
 
@@ -253,7 +253,7 @@ def plan_reading(selected: Selected) -> Reading[Record]:
 
 
 @data_loader
-async def plan_rows_of(contract_ids: Sequence[str], _: Context, selected: Selected) -> list[list[Record]]:
+async def plan_rows_of(contract_ids: Sequence[str], context: Context, selected: Selected) -> list[list[Record]]:
     """The same as rows, with what is selected of them."""
-    found = await milestones.milestones_of(contract_ids, plan_reading(selected))
+    found = await milestones.milestones_of(contract_ids, plan_reading(selected), owner=context.owner)
     return [found.get(contract_id, []) for contract_id in contract_ids]

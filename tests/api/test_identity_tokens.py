@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from api import identity_tokens
 from api.app import create_app
 from api.identity_keys import IdentityKeys
 from api.identity_tokens import TOKEN_CHARACTERS_MAX, IdentityTokens
@@ -331,6 +332,38 @@ async def test_extensions_that_must_be_understood_and_names_that_are_none_are_re
     for name in ("", "x" * 201, None, 7, ["RS256"]):
         await signing.refused(forged(signing.said(), {"alg": "RS256", "kid": name}, b"x" * 256))
     await signing.refused(forged(signing.said(), {"alg": "RS256"}, b"x" * 256))
+
+
+async def test_behind_a_barred_address_a_right_token_waits_the_first_time_only(
+    signing: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates, waits = signing.app.state.door.rates, []
+
+    async def pause(client: str) -> None:
+        waits.append(client)
+
+    monkeypatch.setattr(rates, "is_barred", lambda _: True)
+    monkeypatch.setattr(rates, "pause", pause)
+    token = signed(signing.said())
+    for _ in range(3):
+        await signing.let_in(token)
+        assert len(waits) == 1
+    await pipeline.run(commands.RemoveMember(member_id=signing.member_id), by=signing.people.deployment.operator)
+    await signing.refused(token)
+    assert len(waits) == 2, "as somebody whose token was right; the refusal is told at its pace"
+    await signing.refused(token)
+    assert len(waits) == 4, "as anybody whose token isn't"
+
+
+async def test_of_so_many_tokens_at_most_it_is_known_that_they_were_right(
+    signing: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity_tokens, "RIGHT_KEPT_MAX", 2)
+    tokens = [signed(signing.said(jti=name)) for name in ("a", "b", "c")]
+    for token in (tokens[0], tokens[1], tokens[0], tokens[2]):
+        await signing.let_in(token)
+    was_right = signing.app.state.door.authentication.was_right
+    assert [was_right(f"Bearer {token}") for token in tokens] == [True, False, True]
 
 
 async def test_without_an_identity_provider_no_token_is_taken(signing: Signing) -> None:

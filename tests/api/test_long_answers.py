@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
 from graphql import get_introspection_query
 
 from escrow.agreement import advice
+from escrow.aside import Aside
 from escrow.store import stream, write
 from schema.engine import execution, parsing
 from schema.types.standing import Outlook
@@ -92,6 +93,26 @@ class TestPlans:
             threads.seen.clear()
             await people.client.ask(query, {"id": made["contract"]["id"]})
         assert threads.seen == {where: milestones}
+
+
+async def test_an_accounts_long_work_is_done_in_its_turn(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners: list[object] = []
+    whole = Aside.run
+
+    async def run(there: Aside, work: Callable[[], Any], *, owner: Hashable) -> Any:
+        owners.append(owner)
+        return await whole(there, work, owner=owner)
+
+    monkeypatch.setattr(Aside, "run", run)
+    await people.client.ask(
+        "query ($p: [MilestoneDraftInput!]!) { reviewPlan(plan: $p) { message } }", {"p": _drafts(LONG)}
+    )
+    assert owners == [people.client.account_id]
+    made = await people.client.done("proposeContract", _offer(people, LONG), "contract { id }")
+    assert len(owners) >= 3  # decided, sealed, made rows of
+    query = "query ($id: ID!) { contract(id: $id) { milestones { id allowedActions { action } } } }"
+    await people.client.ask(query, {"id": made["contract"]["id"]})
+    assert {*owners} == {people.client.account_id}
 
 
 async def test_long_documents_are_read_aside_and_short_ones_at_once(people: People, threads: Threads) -> None:

@@ -53,5 +53,5 @@ async def lay_down(story: Story) -> None:
         key=None,
         is_beyond_us=False,
     )
-    if not await write.write(write.Change.of(nothing, story.state, sealed)):
+    if not await write.write(write.Change.of(nothing, story.state, sealed), owner=None):
         raise RuntimeError(f"{story.id} is there already")

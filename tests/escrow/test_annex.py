@@ -91,7 +91,7 @@ async def test_what_belongs_to_the_home_loop_is_done_there(opened: Annex) -> Non
 
 async def test_it_needs_no_further_thread_for_long_work(opened: Annex) -> None:
     async def threads() -> set[int]:
-        return {threading.get_ident(), await aside(threading.get_ident)}
+        return {threading.get_ident(), await aside(threading.get_ident, owner=None)}
 
     assert len(await opened.run(threads, owner="a")) == 1
 

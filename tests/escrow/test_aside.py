@@ -24,7 +24,7 @@ def _until(event: threading.Event, seen: list[str], name: str) -> Callable[[], s
 
 async def test_the_loop_goes_on_meanwhile() -> None:
     go, turns = threading.Event(), 0
-    work = asyncio.ensure_future(aside(lambda: go.wait(PATIENCE_SECONDS)))
+    work = asyncio.ensure_future(aside(lambda: go.wait(PATIENCE_SECONDS), owner=None))
     for _ in range(100):
         await asyncio.sleep(0)
         turns += 1
@@ -44,7 +44,7 @@ async def test_the_loop_gets_its_turn_while_the_thread_computes() -> None:
             rounds += sum(range(1_000))
         return rounds
 
-    work = asyncio.ensure_future(aside(compute))
+    work = asyncio.ensure_future(aside(compute, owner=None))
     assert await asyncio.to_thread(began.wait, PATIENCE_SECONDS)
     for _ in range(50):
         await asyncio.sleep(0)
@@ -70,16 +70,16 @@ async def test_what_fails_fails_for_who_asked_and_for_nobody_else() -> None:
     def fail() -> None:
         raise ValueError("no")
 
-    results = await asyncio.gather(aside(fail), aside(lambda: 2), return_exceptions=True)
+    results = await asyncio.gather(aside(fail, owner=None), aside(lambda: 2, owner=None), return_exceptions=True)
     assert isinstance(results[0], ValueError)
     assert results[1] == 2
 
 
 async def test_who_gave_up_waiting_costs_no_turn() -> None:
     asides, go, seen = Aside(), threading.Event(), list[str]()
-    first = asyncio.ensure_future(asides.run(_until(go, seen, "first")))
-    gone = asyncio.ensure_future(asides.run(_until(go, seen, "gone")))
-    last = asyncio.ensure_future(asides.run(_until(go, seen, "last")))
+    first = asyncio.ensure_future(asides.run(_until(go, seen, "first"), owner=None))
+    gone = asyncio.ensure_future(asides.run(_until(go, seen, "gone"), owner=None))
+    last = asyncio.ensure_future(asides.run(_until(go, seen, "last"), owner=None))
     await asyncio.sleep(0)
     gone.cancel()
     await asyncio.sleep(0)
@@ -94,11 +94,11 @@ async def test_who_gave_up_waiting_costs_no_turn() -> None:
 async def test_it_knows_in_whose_name_it_works() -> None:
     trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="nobody")
     trace.set("me")
-    assert await aside(trace.get) == "me"
+    assert await aside(trace.get, owner="me") == "me"
 
 
 def test_each_loop_has_a_thread_of_its_own() -> None:
     async def thread() -> int:
-        return await aside(threading.get_ident)
+        return await aside(threading.get_ident, owner=None)
 
     assert {asyncio.run(thread()), asyncio.run(thread())}.isdisjoint({threading.get_ident()})

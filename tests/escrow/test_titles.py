@@ -108,6 +108,18 @@ async def test_each_title_is_found_by_the_words_beside_it_and_by_itself() -> Non
         assert await found(words, there.mediator) == set(), "nobody finds what they don't see"
 
 
+async def test_a_mediator_finds_what_was_disputed_and_nothing_else() -> None:
+    there = await Deployment.make()
+    disputed, _ = [await there.fund("250.00") for _ in range(2)]
+    assert await found_by_milestones("milest", there.mediator) == set()
+    await disputed.open_dispute()
+    for words, expected in (("websi", {disputed.id}), ("website milestone", set[str]())):
+        page = await contracts_page(there.mediator, title=words, limit=100, after=None, order=ContractOrder.NEWEST)
+        assert {view.terms.id for view in page} == expected
+    assert await found_by_milestones("milest 1", there.mediator) == {disputed.id}
+    assert await found_by_milestones("websi", there.mediator) == set()
+
+
 async def test_what_says_no_word_or_none_that_is_there_finds_nothing() -> None:
     there = await Deployment.make()
     await said(there, *(title for title, _ in EXAMPLES), "x' & y:* | \\")

@@ -172,6 +172,23 @@ async def test_a_body_without_a_key_may_be_short_only(people: People) -> None:
     assert known.status_code == 200
 
 
+@pytest.mark.parametrize("announced", [30_000_000, 60_000_000])
+async def test_a_body_that_announces_too_much_is_told_so_and_pays_for_being_heard_alone(
+    people: People, announced: int
+) -> None:
+    async with limited(0.01) as http:
+        for token in (None, people.client.token):
+            headers = {"content-type": "application/json", "content-length": str(announced)}
+            headers |= {"authorization": f"Bearer {token}"} if token is not None else {}
+            await _ask(http, "{ __typename }", token)  # the document is known now
+            before = await _ask(http, "{ __typename }", token)
+            refused = [await http.post("/graphql", content=b"{", headers=headers) for _ in range(3)]
+            after = await _ask(http, "{ __typename }", token)
+            assert [answer.status_code for answer in refused] == [413] * 3
+            was, left = (one.json()["extensions"]["cost"]["available"] for one in (before, after))
+            assert was - left == pytest.approx(4 * costs.OPERATION, abs=2)
+
+
 @pytest.mark.parametrize(
     ("address", "client"),
     [

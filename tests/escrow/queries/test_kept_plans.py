@@ -41,7 +41,7 @@ READS: dict[str, Callable[[Actor, list[str]], Awaitable[Any]]] = {
         events.ROWS.reading(frozenset({"id", "hash"})),
         events.Stretch(51, None),
     ),
-    "plans": lambda _, ids: milestones.milestones_of(ids),
+    "plans": lambda _, ids: milestones.milestones_of(ids, owner=None),
     "milestones": lambda who, ids: milestones.milestones_by_id(who, [one.replace("ctr_", "mil_") for one in ids]),
     "standings": contracts.standings,
     "books": lambda _, ids: contracts.books(ids),

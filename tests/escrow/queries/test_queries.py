@@ -100,7 +100,7 @@ async def test_a_former_revisions_milestone_is_found_by_its_id_and_not_in_the_pl
     await run(revision, by=deployment.freelancer)
     former = (await milestones.milestones_by_id(deployment.client, deal.milestone_ids))[deal.milestone()]
     assert former.milestone.state is MilestoneState.CANCELLED
-    plan = (await milestones.milestones_of([deal.id]))[deal.id]
+    plan = (await milestones.milestones_of([deal.id], owner=None))[deal.id]
     assert [milestone.id for milestone in plan] == [proposal.plan[0].id]
     page = await milestones.milestones_page(deployment.client, contract_id=deal.id, states=None, limit=9, after=None)
     assert [view.milestone.id for view in page] == [proposal.plan[0].id]

@@ -31,11 +31,16 @@ pytestmark = pytest.mark.usefixtures("database")
 OPERATOR = Actor(ActorKind.OPERATOR, "acc_op")
 MIDDLE = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
 SMALL = 60
+DISPUTED = [f"ctr_{number:026}" for number in range(4, SMALL, 4)]
 LARGE = 8_000
 
 
 def limited(account_id: str, *numbers: int) -> Actor:
     return dataclasses.replace(party(account_id), contract_ids=frozenset(f"ctr_{n:026}" for n in numbers))
+
+
+def mediating(actor: Actor) -> Actor:
+    return dataclasses.replace(actor, is_mediator=True)
 
 
 ACTORS = {
@@ -44,6 +49,8 @@ ACTORS = {
     "operator": OPERATOR,
     "limited": limited(BUSY, 1, 2, 4, 8, 16, 32, 3),
     "nobody": party("acc_none"),
+    "mediator": mediating(party("acc_f3")),
+    "limited mediator": mediating(limited("acc_f3", 3, 4, 8, 9, 16)),
 }
 CONTRACT_FILTERS: list[dict[str, Any]] = [
     {},
@@ -81,7 +88,9 @@ def shows(actor: Actor, row: Any, wanted: dict[str, Any]) -> bool:
     """Whether a row belongs into the list, said once more in Python."""
     sides = {row["client_id"], row["freelancer_id"]}
     contract_id = row.get("contract_id") or row["id"]
-    seen = actor.kind is ActorKind.OPERATOR or actor.account_id in sides
+    seen = (
+        actor.kind is ActorKind.OPERATOR or actor.account_id in sides or (actor.is_mediator and contract_id in DISPUTED)
+    )
     others = sides if actor.kind is ActorKind.OPERATOR else sides - {actor.account_id}
     words = [word for word in wanted.get("title", "x").lower().split() if word.isalnum()]
     return (
@@ -140,9 +149,17 @@ SELECT row.*, placed.position AS place FROM {table} AS row
 """
 
 
-async def test_every_filter_in_every_order_gives_what_a_look_through_all_contracts_gives() -> None:
+async def _fill_small() -> None:
     await fill(SMALL)
     await fill_log()
+    await db.execute(_DISPUTE, DISPUTED)
+
+
+_DISPUTE = "UPDATE contracts SET was_disputed = true WHERE id = ANY ($1::text[])"
+
+
+async def test_every_filter_in_every_order_gives_what_a_look_through_all_contracts_gives() -> None:
+    await _fill_small()
     everything = [dict(row) for row in await db.fetch(_WITH_PLACES.format(table="contracts", stream="id"))]
     reading = Reading(contracts.VIEWS.columns, itself)
     for (name, actor), wanted, order in itertools.product(ACTORS.items(), CONTRACT_FILTERS, ContractOrder):
@@ -163,8 +180,7 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_contrac
 
 
 async def test_every_filter_in_every_order_gives_what_a_look_through_all_milestones_gives() -> None:
-    await fill(SMALL)
-    await fill_log()
+    await _fill_small()
     currencies = {row["id"]: row["currency"] for row in await db.fetch("SELECT id, currency FROM contracts")}
     rows = await db.fetch(_WITH_PLACES.format(table="milestones", stream="contract_id"))
     everything = [dict(row) | {"currency": currencies[row["contract_id"]]} for row in rows]
@@ -348,3 +364,24 @@ async def test_common_lists_are_one_scan_of_their_index_for_each_role_whoever_as
         blocks, used = await plan(listed, OPERATOR, order)
         assert f"{listed}_by_deadline" in used
         assert blocks <= BLOCKS_MAX
+
+
+@plans.of_whole_tables
+@pytest.mark.usefixtures("untouched_database")
+async def test_a_mediator_looks_for_words_in_what_was_disputed_however_many_others_have_them() -> None:
+    await fill(LARGE)
+    await db.execute(_DISPUTE, DISPUTED)
+    await db.execute("ANALYZE contracts")
+    mediator = mediating(party("acc_none"))
+    for listed, order, title in (
+        ("contracts", ContractOrder.NEWEST, "website"),
+        ("contracts", ContractOrder.DEADLINE, "website"),
+        ("milestones", MilestoneOrder.DUE, "wireframe"),
+    ):
+        blocks, used = await plan(listed, mediator, order, title=title)
+        assert blocks <= BLOCKS_MAX, f"{listed} {order}: {blocks} blocks by {used}"
+    in_plans = milestones._statement(
+        mediator, Filter(title="wireframe"), MilestoneOrder.PLAN, milestones.VIEWS, limit=51, after=None
+    )
+    found = await plans.explain(in_plans[0], *in_plans[1])
+    assert (found.blocks() <= BLOCKS_MAX, found.read_whole) == (True, set()), found.root

@@ -11,9 +11,11 @@ from graphql import GraphQLObjectType, get_named_type, get_nullable_type, is_lea
 from schema.build import executable
 from schema.compiled.declare import BATCH
 from schema.engine import costs
+from schema.engine.annexed import DEAR
 from schema.engine.context import Context
 from schema.engine.execution import Operation, Runner
 from schema.engine.limits import COST_MAX, Meter, TooComplex, _Measure
+from schema.types.event_types import event_types_list
 
 
 def _cost(query: str, **variables: Any) -> int:
@@ -101,6 +103,48 @@ def test_what_is_dear_can_not_be_asked_for_fifty_times(field: str, kind: str) ->
     assert _cost(head + "{ " + field + " }", plan=_plan(200)) <= COST_MAX / 4  # but once it can
     with pytest.raises(TooComplex, match="points"):
         _cost(head + "{ " + " ".join(f"a{n}: {field}" for n in range(49)) + " }", plan=_plan(200))
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ("preview(command: {proposeContract: {milestones: $plan}}) { __typename }", "query"),
+        ("reviewPlan(plan: $plan) { message }", "query"),
+        ("proposeContract(input: {milestones: $plan}) { userErrors { code } }", "mutation"),
+    ],
+)
+def test_what_a_variable_is_by_default_costs_as_if_it_was_given(field: str, kind: str) -> None:
+    written = ", ".join('{title: "Step", deliverables: ["a", "b"]}' for _ in range(85))
+    fields = f"{{ {' '.join(f'a{n}: {field}' for n in range(3))} }}"
+    given = f"{kind} ($plan: [MilestoneDraftInput!]!) {fields}"
+    default = f"{kind} ($plan: [MilestoneDraftInput!]! = [{written}]) {fields}"
+    assert _cost(default) == _cost(given, plan=_plan(85))
+    assert _cost(default, plan=_plan(2)) == _cost(given, plan=_plan(2))
+    assert _cost(default, plan=None) == _cost(given, plan=[])
+
+
+def test_ids_that_a_variable_is_by_default_count_as_those_that_are_written_out() -> None:
+    inside = "{ id ... on Contract { timeline { nodes { id } } } }"
+    for count in (1, 2, 90):
+        written = "[" + '"a" ' * count + "]"
+        assert _cost(f"query ($ids: [ID!]! = {written}) {{ nodes(ids: $ids) {inside} }}") == _cost(
+            f"{{ nodes(ids: {written}) {inside} }}"
+        )
+
+
+def test_values_cost_however_deep_they_are_nested() -> None:
+    query = "query ($plan: [MilestoneDraftInput!]!) { reviewPlan(plan: $plan) { message } }"
+    deep: list[Any] = []
+    for _ in range(1_000):
+        deep = [deep]
+    assert _cost(query, plan=deep) == _cost(query, plan=[]) + 1_000 * costs.ENTRY
+
+
+def test_the_catalogue_of_events_costs_by_how_long_it_is() -> None:
+    often = "{ " + " ".join(f"a{n}: eventTypes {{ schema example }}" for n in range(49)) + " }"
+    length, assumed = len(event_types_list()), costs.LENGTHS["Query", "eventTypes"]
+    assert length <= assumed < 1.25 * length
+    assert _cost(often) > 49 * length * costs.OBJECT > DEAR
 
 
 async def test_what_costs_too_much_is_refused_before_any_of_it_is_done() -> None:

@@ -47,6 +47,27 @@ async def test_other_variables_are_another_question() -> None:
     assert runner.executed == 2
 
 
+async def test_variables_that_are_not_declared_are_no_part_of_the_question() -> None:
+    runner = Counted(executable())
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    for undeclared in (deep, 1, "one"):
+        answer = await runner.run(Operation(query="{ __typename }", variables={"x": undeclared}), Context(None))
+        assert orjson.loads(answer.json()) == {"data": {"__typename": "Query"}}
+    assert runner.executed == 1
+
+
+async def test_a_variable_that_is_nested_too_deeply_to_be_printed_is_refused_like_any_other() -> None:
+    runner = Runner(executable())
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    query = "query ($name: String!) { __type(name: $name) { name } }"
+    answer = await runner.run(Operation(query=query, variables={"name": deep}), Context(None))
+    assert [error["extensions"]["code"] for error in answer.body["errors"]] == ["BAD_REQUEST"]
+
+
 async def test_what_went_wrong_is_not_kept() -> None:
     runner = Counted(executable())
     for _ in range(2):
