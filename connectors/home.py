@@ -91,6 +91,7 @@ class EarnestContract:
         return OurSide(
             items={one["id"]: self._shown(one, is_active=is_active) for one in shown},
             version=found["planVersion"],
+            currency=found["currency"],
             today=datetime.now(UTC).date(),
             takes_new=is_active,
             open_requests=frozenset(one["id"] for one in requests if one["state"] == "OPEN"),

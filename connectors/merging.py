@@ -65,6 +65,8 @@ class Plan:
     """Items with our line of a milestone that this contract doesn't have: left alone until somebody takes the line away."""
     absent: tuple[str, ...] = ()
     """The items that the steps take for deleted, since the listing has none of them: each is to be looked for by itself first."""
+    problems: tuple[str, ...] = ()
+    """A line for each new item with a price that can't be meant."""
 
 
 def plan(
@@ -93,10 +95,14 @@ def plan(
         steps += _pair_steps(found, ours, theirs.fields, treaty)
     steps += [Create(card=_card(one, one.values)) for one in matches.only_ours if not one.is_dropped]
     strays = [item.id for item in matches.only_theirs if item.mark is not None and item.mark not in known]
-    for item in matches.only_theirs:
-        step = _addition(item, ours, treaty) if item.id not in strays else None
-        steps += [step] if step is not None else []
-    return Plan(steps=tuple(steps), absent=_absent(ours, theirs, noted) if steps else (), strays=tuple(strays))
+    new = [item for item in matches.only_theirs if item.id not in strays]
+    steps += [step for item in new if (step := _addition(item, ours, treaty)) is not None]
+    return Plan(
+        steps=tuple(steps),
+        strays=tuple(strays),
+        absent=_absent(ours, theirs, noted) if steps else (),
+        problems=tuple(_objections(new, ours, treaty)),
+    )
 
 
 def _absent(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> tuple[str, ...]:
@@ -134,15 +140,26 @@ def _unborn(found: Match, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
     """A milestone that was asked for and isn't there: it waits while nobody has decided, then its item is left alone."""
     pair = found.pair
     if pair.milestone_id.startswith(ASKED):
-        amount = _price(found.theirs, treaty)
+        amount = _price(found.theirs, ours, treaty)
         is_wanted = found.theirs is not None and treaty.plan is PlanLeave.ASK and ours.takes_new and amount is not None
         yield AskToAdd(pair=pair, amount=amount or "") if is_wanted else Forget(milestone_id=pair.milestone_id)
     elif pair.request_id not in ours.open_requests:
         yield Note(pair=replace(pair, is_gone=True))
 
 
-def _price(item: Theirs | None, treaty: Treaty) -> str | None:
-    return (item.amount if item is not None else None) or treaty.new_amount
+def _price(item: Theirs | None, ours: OurSide, treaty: Treaty) -> str | None:
+    """The amount of a new item. What it says of a price and can't be meant isn't replaced by another one: then it has none."""
+    if item is None or item.price is None:
+        return treaty.new_amount
+    return item.price.amount if item.price.objection(ours.currency) is None else None
+
+
+def _objections(new: Iterable[Theirs], ours: OurSide, treaty: Treaty) -> Iterator[str]:
+    if treaty.plan is PlanLeave.NONE or not ours.takes_new:
+        return
+    for item in new:
+        if item.price is not None and (why := item.price.objection(ours.currency)) is not None:
+            yield f"{item.id}: {why}"
 
 
 def _deletion(milestone: Ours, pair: Pair, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
@@ -169,7 +186,7 @@ def _was_asked(pair: Pair, treaty: Treaty) -> bool:
 
 def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
     """A new item; nothing without leave, or without a price."""
-    amount = _price(item, treaty)
+    amount = _price(item, ours, treaty)
     if treaty.plan is PlanLeave.NONE or not ours.takes_new or amount is None or not item.values.get(Field.TITLE):
         return None
     title = item.values[Field.TITLE]

@@ -73,6 +73,7 @@ async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believ
     await _make_sure(asked.absent, tool, memory)
     playing = Playing(home, tool, memory, ours, seen.theirs)
     playing.tally.strays = len(asked.strays)
+    playing.tally.problem = next(iter(asked.problems), None)
     playing.awaits(len(seen.awaited))
     for step in asked.steps:
         try:

@@ -128,7 +128,7 @@ class JiraIssues:
             values={Field.TITLE: title, Field.PURPOSE: parts.purpose, Field.DUE_ON: due_on[:10]},
             mark=parts.mark,
             facts=parts.facts,
-            amount=parts.amount,
+            price=parts.price,
             is_done=fields["status"]["statusCategory"]["key"] == DONE,
             updated_at=datetime.fromisoformat(fields["updated"]),
             url=f"{self._base}/browse/{issue['key']}" if self._base else None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
+from connectors import footer
 from connectors.port import Moved, Refused, ToolError, ToolRefused, Writing
 from connectors.sides import Card, Field, Ours, OurSide, Pair, Theirs, TheirSide, Values, canonical
 
@@ -255,7 +256,7 @@ class Board:
 
     def put(self, values: Values, *, amount: str | None = None, mark: str | None = None) -> str:
         """Somebody makes an item; with a mark they copied another."""
-        item = Theirs(id=self._fresh(values), values=self._kept(values), mark=mark, amount=amount)
+        item = Theirs(id=self._fresh(values), values=self._kept(values), mark=mark, price=footer.price(amount or ""))
         self.items[item.id] = replace(item, updated_at=self._clock.now())
         return item.id
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors import rounds
+from connectors import footer, rounds
 from connectors.port import ListingIncomplete, ToolError, ToolRefused
 from connectors.sides import Card, DoneLeave, Field, PlanLeave, Theirs, Treaty, Values
 from tests.connectors.pretending import Board, Clock, Died, Door, Earnest, Fate, Notebook, at_once
@@ -156,7 +156,7 @@ def test_a_price_that_changed_before_an_answer_came_is_asked_for_under_another_n
     fate.after = 1  # noted what is asked for, and dead before the answer is
     with pytest.raises(Died):
         one.play()
-    one.board.change(made, {}, amount="30")
+    one.board.change(made, {}, price=footer.price("30"))
     one.play()
     amounts = [amount for _, _, _, amount in one.earnest.requests.values()]
     assert amounts == [20, 30]

@@ -153,6 +153,15 @@ async def test_two_tools_of_one_contract_hear_of_each_other_by_earnest(couple: C
     assert len(other.board.items) == len(one.board.items) == len(await couple.plan()) == 3
 
 
+async def test_a_price_in_another_currency_adds_nothing_and_is_said(couple: Couple) -> None:
+    one = await couple(treaty=EDITS)
+    one.board.put({Field.TITLE: "Elsewhere", Field.PURPOSE: "-", Field.DUE_ON: "2031-05-01"}, amount="500.00 EUR")
+    for _ in range(2):
+        await one.ring()
+    assert len(await couple.plan()) == 3
+    assert "'500.00 EUR', and the contract is in USD" in ((await couplings.everything())[0].problem or "")
+
+
 async def test_what_earnest_refuses_stays_in_the_tool_and_is_said(couple: Couple) -> None:
     one = await couple(treaty=EDITS)
     await one.visit()
