@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -25,7 +26,7 @@ from connectors.port import (
     ToolRefused,
     Writing,
 )
-from connectors.sides import Field, OurSide, Pair, Theirs, TheirSide, Treaty
+from connectors.sides import Field, OurSide, Pair, Theirs, TheirSide, Treaty, Values
 from connectors.writes import (
     Add,
     AskToAdd,
@@ -301,5 +302,6 @@ def _says_other(now: Theirs | None, before: Theirs) -> bool:
     )  # fmt: skip
 
 
-def _digest(values: object) -> str:
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+def _digest(values: Values) -> str:
+    """A name for what is said, in whatever order: what was noted comes back from the database in another one."""
+    return hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:16]

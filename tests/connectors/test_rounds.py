@@ -163,6 +163,11 @@ def test_a_price_that_changed_before_an_answer_came_is_asked_for_under_another_n
     assert one.notes.noted[one.earnest.requests[max(one.earnest.requests)][1]].request_id == max(one.earnest.requests)
 
 
+def test_what_is_said_has_one_name_in_whatever_order_it_is_kept() -> None:
+    assert rounds._digest(SAID) == rounds._digest(dict(reversed(SAID.items())))
+    assert rounds._digest(SAID) != rounds._digest({**SAID, Field.TITLE: "Another"})
+
+
 @pytest.mark.parametrize("treaty", [EDITS, ASKS, Treaty()])
 @pytest.mark.parametrize("around", [2, 3])
 @pytest.mark.parametrize("kind", ["before", "after", "lost"])

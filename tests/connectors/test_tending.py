@@ -8,8 +8,9 @@ import pytest
 
 from connectors import couplings, tending
 from connectors.couplings import LeaseLost, Pairs
+from connectors.home import EarnestContract
 from connectors.port import ToolError
-from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty
+from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty, Values
 from escrow.database import execute, fetch_value
 from tests.connectors.coupled import Couple, title
 from tests.patience import PATIENCE_SECONDS
@@ -80,6 +81,27 @@ async def test_what_a_freelancer_changes_in_a_tool_is_asked_for_and_stays_there_
     assert plan[-1]["title"] == "Extra"
     assert len(one.board.items) == len(plan) == 4, "what was accepted has its item already"
     assert one.board.of(plan[-1]["id"]).facts == "50.00 USD, PLANNED"
+
+
+async def test_what_was_asked_for_and_not_answered_is_asked_for_once(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple(by=couple.freelancer, treaty=ASKS)
+    await one.visit()
+    one.board.put({Field.TITLE: "Extra", Field.PURPOSE: "More", Field.DUE_ON: "2031-05-01"})
+    ask_to_add = EarnestContract.ask_to_add
+
+    async def unheard(self: EarnestContract, values: Values, amount: str, *, once: str) -> tuple[str, str]:
+        await ask_to_add(self, values, amount, once=once)
+        raise ToolError("Earnest gave no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EarnestContract, "ask_to_add", unheard)
+        await one.ring()
+    assert (await one.row())["problem"] == "Earnest gave no answer"
+    await one.visit()
+    assert (await one.row())["problem"] is None
+    assert await fetch_value("SELECT count(*) FROM change_requests WHERE state = 'OPEN'") == 1
 
 
 def _words(mutation: str) -> dict[str, str]:
