@@ -21,8 +21,10 @@ CONTRACT: Final = """query Plan($id: ID!, $after: Cursor) { contract(id: $id) {
 REQUESTS: Final = """query Requests($id: ID!, $after: Cursor) { contract(id: $id) {
   changeRequests(first: 100, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } } } }"""
 
-NEWS: Final = """query News($after: Cursor) { changes(after: $after, first: 100) {
+NEWS: Final = """query News($after: Cursor, $first: Int) { changes(after: $after, first: $first) {
   nodes { contract { id } } cursor hasMore } }"""
+
+NEWS_PAGE: Final = 100
 
 VIEWER: Final = "query Who { viewer { accountId scopes } }"
 
@@ -63,19 +65,18 @@ class EarnestContract:
         return bool((await self._contract())["clientId"] == account_id)
 
     async def news(self, cursor: str | None) -> tuple[str, bool]:
-        """Where the feed stands now, and whether it told anything of this contract since the cursor; without one it did.
+        """Where the feed stands now, and whether it told anything of this contract since the cursor; without one it did, and if
+        there is more than a page: an account may have any number of events, and both sides are read sooner than they.
 
         Raises `BeyondTheLog` for a cursor of another log.
         """
+        page = (await self._ask(NEWS, after=cursor or "latest", first=NEWS_PAGE))["changes"]
         if cursor is None:
-            return (await self._ask(NEWS, after="latest"))["changes"]["cursor"], True
-        is_new = False
-        while True:
-            page = (await self._ask(NEWS, after=cursor))["changes"]
-            cursor = page["cursor"]
-            is_new |= any((node["contract"] or {}).get("id") == self._contract_id for node in page["nodes"])
-            if not page["hasMore"]:
-                return str(cursor), is_new
+            return str(page["cursor"]), True
+        if page["hasMore"]:
+            return await self.news(None)
+        is_new = any((node["contract"] or {}).get("id") == self._contract_id for node in page["nodes"])
+        return str(page["cursor"]), is_new
 
     async def read(self) -> OurSide:
         """The contract as it is."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from connectors import couplings, tending
+from connectors import couplings, home, tending
 from connectors.couplings import LeaseLost, Pairs
-from connectors.home import EarnestContract
+from connectors.home import NEWS, EarnestContract
 from connectors.port import ToolError
 from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty, Values
 from escrow.database import execute, fetch_value
@@ -293,6 +294,78 @@ async def test_who_lost_the_lease_notes_nothing_more(couple: Couple) -> None:
     (pair,) = await Pairs(again).pairs()
     assert pair.agreed == {Field.TITLE: "A"}
     assert await fetch_value("SELECT problem FROM couplings") is None
+
+
+async def test_a_lease_is_renewed_however_long_a_side_takes_to_answer(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple()
+    read = one.board.read
+
+    async def slow() -> TheirSide:
+        await execute("UPDATE couplings SET leased_until = clock_timestamp() - interval '1 second'")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await fetch_value("SELECT leased_until > clock_timestamp() FROM couplings"):  # noqa: ASYNC110 - a row rings nobody
+                await asyncio.sleep(0.01)
+        return await read()
+
+    monkeypatch.setattr(tending, "HOLD_SECONDS", 0.01)
+    monkeypatch.setattr(one.board, "read", slow)
+    await one.visit()
+    assert len(one.board.items) == 3
+    assert (await one.row())["problem"] is None
+
+
+async def test_a_visit_ends_when_another_has_its_lease(couple: Couple, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await couple()
+    has_ended = asyncio.Event()
+
+    async def endless() -> TheirSide:
+        await execute("UPDATE couplings SET lease_token = 'another'")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            has_ended.set()
+        raise AssertionError("nobody sets it")
+
+    monkeypatch.setattr(tending, "HOLD_SECONDS", 0.01)
+    monkeypatch.setattr(one.board, "read", endless)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await one.visit()
+    assert has_ended.is_set()
+    row = await one.row()
+    assert (row["lease_token"], row["problem"], row["failures"]) == ("another", None, 0)
+    assert one.board.items == {}
+
+
+async def test_however_much_happened_elsewhere_the_feed_is_asked_twice_at_most(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple()
+    await one.visit()
+    await one.visit()
+    first = (await couple.plan())[0]
+    for name in ("Newer", "Newer yet", "Once more", "Almost", "New"):
+        await couple.client.done("editMilestone", {"milestoneId": first["id"], "title": name}, "milestone { id }")
+    asked = 0
+    ask = EarnestContract._ask
+
+    async def counted(self: EarnestContract, document: str, **variables: object) -> dict[str, Any]:
+        nonlocal asked
+        asked += document == NEWS
+        return await ask(self, document, **variables)
+
+    monkeypatch.setattr(home, "NEWS_PAGE", 2)
+    monkeypatch.setattr(EarnestContract, "_ask", counted)
+    reads = one.board.reads
+    await one.visit()
+    assert asked == 2
+    assert one.board.of(first["id"]).values[Field.TITLE] == "New"
+    assert one.board.reads > reads
+    await one.visit()
+    reads = one.board.reads
+    await one.visit()
+    assert one.board.reads == reads, "what was behind is behind it"
 
 
 async def test_a_paused_coupling_is_left_alone_and_a_removed_one_forgotten(couple: Couple) -> None:
