@@ -167,10 +167,14 @@ class EarnestContract:
         await self._hint("submitMilestone", "milestone { id }", given, once)
 
     async def name(self, milestone_id: str, external_id: str, url: str | None) -> None:
-        """Keep what the tool calls a milestone. A name that stands for another one already stays there."""
-        given = {"subjectId": milestone_id, "system": self._system, "externalId": external_id, "url": url}
+        """Keep what the tool calls a milestone. A name that stands for another one already stays there; an empty one is none."""
+        of = {"subjectId": milestone_id, "system": self._system}
+        answer = "externalReference { externalId }"
         with contextlib.suppress(Moved, Refused):
-            await self._do("setExternalReference", "externalReference { externalId }", given)
+            if external_id:
+                await self._do("setExternalReference", answer, {**of, "externalId": external_id, "url": url})
+            else:
+                await self._do("removeExternalReference", answer, of)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -108,7 +108,7 @@ def plan(
 def _absent(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> tuple[str, ...]:
     """What was there by our notes, or by the name that Earnest keeps of what was never noted, and isn't listed."""
     known = {pair.milestone_id: pair for pair in noted}
-    names = {pair.external_id for pair in known.values() if not pair.is_gone}
+    names = {pair.external_id for pair in known.values() if pair.external_id}
     for one in ours.items.values():
         if one.external_id is not None and one.id not in known and not one.is_dropped:
             names.add(one.external_id)
@@ -125,8 +125,9 @@ def _doubt(pairs: Iterable[Match], *, is_empty: bool) -> None:
 
 def _pair_steps(found: Match, ours: OurSide, fields: frozenset[Field], treaty: Treaty) -> Iterator[Step]:
     if found.pair.is_gone:
-        return
-    if found.ours is None:
+        if found.theirs is None:
+            yield from _gone(found.ours, found.pair)
+    elif found.ours is None:
         yield from _unborn(found, ours, treaty)
     elif found.theirs is None:
         yield from _deletion(found.ours, found.pair, ours, treaty)
@@ -162,17 +163,26 @@ def _objections(new: Iterable[Theirs], ours: OurSide, treaty: Treaty) -> Iterato
             yield f"{item.id}: {why}"
 
 
+def _gone(milestone: Ours | None, pair: Pair) -> Iterator[Step]:
+    """What is left alone, and its item is there no more: whatever comes to bear its name is something else."""
+    if milestone is not None and milestone.external_id is not None:
+        yield Name(milestone_id=milestone.id, external_id="", url=None)
+    gone = replace(pair, external_id="", is_gone=True)
+    if gone != pair:
+        yield Note(pair=gone)
+
+
 def _deletion(milestone: Ours, pair: Pair, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
     """An item that was deleted in the tool."""
     changed = any(value != pair.agreed.get(name, value) for name, value in milestone.values.items())
     if milestone.is_over:
-        yield Note(pair=replace(pair, is_gone=True))
+        yield from _gone(milestone, pair)
     elif pair.request_id in ours.open_requests:
         return
     elif changed or not (treaty.removes and milestone.is_open) or _was_asked(pair, treaty):
         yield Create(card=_card(milestone, milestone.values), before=pair)
     elif treaty.plan is PlanLeave.EDIT:
-        yield Remove(pair=replace(pair, is_gone=True))
+        yield Remove(pair=replace(pair, external_id="", is_gone=True))
     elif treaty.plan is PlanLeave.ASK:
         yield AskToRemove(pair=replace(pair, proposals=pair.proposals + 1))
     else:

@@ -111,7 +111,7 @@ class Home(Protocol):
         """Hand in the work."""
 
     async def name(self, milestone_id: str, external_id: str, url: str | None) -> None:
-        """Keep what the tool calls a milestone."""
+        """Keep what the tool calls a milestone; an empty name if it calls nothing so any more."""
 
 
 class Memory(Protocol):

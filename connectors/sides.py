@@ -132,6 +132,7 @@ class Pair:
 
     milestone_id: str
     external_id: str
+    """Empty once its item is gone for good: the name may come to be another's."""
     agreed: Values = field(default_factory=dict)
     done: bool = False
     """Whether the tool's “done” was seen and passed on."""

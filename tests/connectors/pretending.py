@@ -229,7 +229,10 @@ class Door:
 
     async def name(self, milestone_id: str, external_id: str, url: str | None) -> None:
         self._fate.before()
-        self._earnest.milestones[milestone_id].names[self._system] = external_id
+        names = self._earnest.milestones[milestone_id].names
+        names[self._system] = external_id
+        if not external_id:
+            del names[self._system]
         self._fate.afterwards()
 
     @staticmethod

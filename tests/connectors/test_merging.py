@@ -19,6 +19,7 @@ from connectors.writes import (
     Create,
     Edit,
     Forget,
+    Name,
     Note,
     Remove,
     Step,
@@ -203,9 +204,10 @@ def test_a_deleted_item_is_made_again_or_taken_out_by_the_treaty_and_a_change_he
         (ours(), Treaty(removes=True)),
     ):
         assert isinstance(steps(mine, None, treaty)[0], Create)
-    (note,) = steps(ours(is_over=True), None)
-    assert isinstance(note, Note)
-    assert note.pair.is_gone
+    assert steps(ours(is_over=True), None) == [
+        Name(milestone_id="mil_1", external_id="", url=None),
+        Note(pair=replace(PAIR, external_id="", is_gone=True)),
+    ]
 
 
 def test_only_a_removal_that_was_declined_is_not_asked_for_again() -> None:

@@ -176,6 +176,20 @@ async def test_two_tools_of_one_contract_hear_of_each_other_by_earnest(couple: C
     assert len(other.board.items) == len(one.board.items) == len(await couple.plan()) == 3
 
 
+async def test_an_item_under_the_name_of_one_that_was_taken_out_becomes_another_milestone(couple: Couple) -> None:
+    one = await couple(treaty=EDITS, names=True)
+    await one.visit()
+    one.board.delete("Milestone 2")
+    await one.ring()
+    one.board.put({Field.TITLE: "Milestone 2", Field.PURPOSE: "-", Field.DUE_ON: "2031-05-01"}, amount="75.00")
+    await one.ring()
+    _, former, _, new = await couple.plan()
+    assert (former["state"], former["externalReferences"]) == ("CANCELLED", [])
+    assert (new["title"], new["amount"]) == ("Milestone 2", {"amount": "75.00"})
+    assert new["externalReferences"][0]["externalId"] == "Milestone 2"
+    assert one.board.items["Milestone 2"].mark == new["id"]
+
+
 async def test_a_price_in_another_currency_adds_nothing_and_is_said(couple: Couple) -> None:
     one = await couple(treaty=EDITS)
     one.board.put({Field.TITLE: "Elsewhere", Field.PURPOSE: "-", Field.DUE_ON: "2031-05-01"}, amount="500.00 EUR")
