@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,11 +13,14 @@ from connectors.http_calls import Calls
 from connectors.port import BeyondTheLog, Moved, Refused, ToolError, ToolRefused
 from connectors.sides import OVER, Field, Ours, OurSide, Values, canonical
 
-CONTRACT: Final = """query Plan($id: ID!, $after: Cursor) { contract(id: $id) {
+_ITEM: Final = """fragment Item on Milestone {
+  id revision position state title purpose dueOn updatedAt amount { amount } externalReferences { system externalId } }"""
+
+CONTRACT: Final = f"""query Plan($id: ID!, $after: Cursor) {{ contract(id: $id) {{
   state currency revision planVersion clientId
-  milestones { id revision state title purpose dueOn updatedAt amount { amount } externalReferences { system externalId } }
-  changeRequests(first: 100, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } }
-} }"""
+  milestones {{ ... Item }}
+  changeRequests(first: 100, after: $after) {{ nodes {{ id state }} pageInfo {{ hasNextPage endCursor }} }}
+}} }} {_ITEM}"""
 
 REQUESTS: Final = """query Requests($id: ID!, $after: Cursor) { contract(id: $id) {
   changeRequests(first: 100, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } } } }"""
@@ -25,6 +29,10 @@ NEWS: Final = """query News($after: Cursor, $first: Int) { changes(after: $after
   nodes { contract { id } } cursor hasMore } }"""
 
 NEWS_PAGE: Final = 100
+
+FORMER: Final = f"query Former($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... Item }} }} {_ITEM}"
+
+NODES_MAX: Final = 100
 
 VIEWER: Final = "query Who { viewer { accountId scopes } }"
 
@@ -78,8 +86,8 @@ class EarnestContract:
         is_new = any((node["contract"] or {}).get("id") == self._contract_id for node in page["nodes"])
         return str(page["cursor"]), is_new
 
-    async def read(self) -> OurSide:
-        """The contract as it is."""
+    async def read(self, noted: Collection[str] = ()) -> OurSide:
+        """The contract as it is, and of the noted milestones those of earlier plans."""
         found = await self._contract()
         self._currency = found["currency"]
         is_active = found["state"] == "ACTIVE"
@@ -96,7 +104,16 @@ class EarnestContract:
             today=datetime.now(UTC).date(),
             takes_new=is_active,
             open_requests=frozenset(one["id"] for one in requests if one["state"] == "OPEN"),
+            former=await self._former(sorted(set(noted) - {one["id"] for one in shown}), before=found["revision"]),
         )
+
+    async def _former(self, noted: Sequence[str], *, before: int) -> dict[str, Ours]:
+        """Those of the milestones that are of a revision before this one."""
+        found: list[Mapping[str, Any] | None] = []
+        for start in range(0, len(noted), NODES_MAX):
+            found += (await self._ask(FORMER, ids=noted[start : start + NODES_MAX]))["nodes"]
+        shown = [one for one in found if one is not None and one["revision"] < before]
+        return {one["id"]: replace(self._shown(one, is_active=False), is_over=True, is_dropped=True) for one in shown}
 
     async def _contract(self) -> dict[str, Any]:
         found = (await self._ask(CONTRACT, id=self._contract_id, after=None))["contract"]
@@ -111,6 +128,7 @@ class EarnestContract:
             values={name: canonical(one[field]) for name, field in _NAMES.items()},
             facts=f"{one['amount']['amount']} {self._currency}, {one['state']}",
             updated_at=datetime.fromisoformat(one["updatedAt"]),
+            position=one["position"],
             is_open=is_active and one["state"] == "PLANNED",
             is_over=one["state"] in OVER,
             is_dropped=one["state"] == "CANCELLED",

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Final
 
 from connectors import footer
-from connectors.pairing import Match, match
+from connectors.pairing import Match, heirs, match
 from connectors.sides import (
     ASKED,
     Card,
@@ -83,11 +83,15 @@ def plan(
     `awaited` are milestones whose items were written to and aren't seen as they are now: nothing comes of them yet.
     """
     known = ours.items.keys()
-    ours = replace(ours, items={name: one for name, one in ours.items.items() if name not in awaited})
+    noted = list(noted)
+    inherited = heirs(ours, noted)
+    awaited |= {name for both in inherited.items() if not awaited.isdisjoint(both) for name in both}
+    alone = {name: one for name, one in ours.former.items() if name not in inherited}
+    ours = replace(ours, items={name: one for name, one in {**ours.items, **alone}.items() if name not in awaited})
     noted = [pair for pair in noted if pair.milestone_id not in awaited]
     there = {pair.external_id for pair in noted if not pair.milestone_id.startswith(ASKED)}
     done = [pair for pair in noted if pair.milestone_id.startswith(ASKED) and pair.external_id in there]
-    matches = match(ours, theirs, [pair for pair in noted if pair not in done])
+    matches = match(ours, theirs, [pair for pair in noted if pair not in done], inherited)
     if not believes:
         _doubt(matches.pairs, is_empty=not theirs.items)
     steps: list[Step] = [Forget(milestone_id=pair.milestone_id) for pair in done]
@@ -241,7 +245,8 @@ def _merge(
     closes = milestone.is_over and not item.is_done
     marks = item.mark != milestone.id or item.facts != milestone.facts
     values = {**{name: item.values.get(name, "") for name in fields}, **outward}
-    card = _card(milestone, values, is_done=item.is_done)
+    is_done = item.is_done and not (found.is_inherited and item.says_over)  # it was us who closed it
+    card = _card(milestone, values, is_done=is_done)
     if (outward or closes or marks) and pair.vain != (vain := _vain(card, item)):
         asked = {name: value for name, value in pair.proposed.items() if name not in outward}
         pair = kept = replace(pair, agreed={**pair.agreed, **outward}, proposed=asked, done=pair.done or closes)

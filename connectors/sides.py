@@ -41,6 +41,8 @@ class Ours:
     facts: str
     """What is shown in the tool and never taken from it: the amount and the state."""
     updated_at: datetime
+    position: int = 0
+    """Its place in the order of its plan."""
     is_open: bool = True
     """Whether its plan may still be changed."""
     is_over: bool = False
@@ -64,6 +66,8 @@ class OurSide:
     takes_new: bool = True
     open_requests: frozenset[str] = frozenset()
     """The change requests that nobody has decided."""
+    former: Mapping[str, Ours] = field(default_factory=dict)
+    """Of the milestones that were noted those of earlier plans, which a counter-offer has replaced by another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

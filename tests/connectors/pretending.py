@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -135,7 +135,7 @@ class Door:
         self._system = system
         self._fate = fate
 
-    async def read(self) -> OurSide:
+    async def read(self, noted: Collection[str] = ()) -> OurSide:
         items = {one.id: self._shown(one) for one in self._earnest.milestones.values()}
         return OurSide(
             items=items, version=self._earnest.version, today=TODAY, open_requests=frozenset(self._earnest.open)

@@ -64,7 +64,7 @@ CUT: Final = {
 }
 UPDATING: Final = {"message": "Nothing was done; repeat it.", "extensions": {"code": "UPDATING"}}
 INTERNAL: Final = {"message": "Something went wrong inside.", "extensions": {"code": "INTERNAL"}}
-APPOINTED: Final = {
+APPOINTED: Final[dict[str, Any]] = {
     "cursor": "cur_0000000000002",
     "event": event(2) | {"type": "account.mediator_appointed", "__typename": "MediatorAppointed"},
     "contract": None,
