@@ -20,7 +20,7 @@ from escrow import database
 from escrow.vault import Undecipherable, vault
 
 LEASE_SECONDS: Final = 60.0
-"""Longer than a call of either side may take: every step renews it."""
+"""Every step renews it, and a visit besides while it reads: how long others wait for one whose process died."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
 """The systems of references, among which a coupling has its own."""

@@ -56,7 +56,7 @@ def from_csv(text: str) -> TheirSide:
             id=f"line-{number}",
             values=values,
             mark=said["milestone"] or None,
-            amount=said["amount"].partition(" ")[0] or None,
+            price=footer.price(said["amount"]),
         )
     return TheirSide(items=items)
 
@@ -98,7 +98,7 @@ def _entry(event: Any) -> Theirs:
     values = {Field.TITLE: title, Field.PURPOSE: parts.purpose, Field.DUE_ON: due_on}
     uid = str(event.get("uid", title))
     mark = parts.mark or (uid.partition("@")[0] if uid.endswith("@earnest") else None)
-    return Theirs(id=uid, values=values, mark=mark, amount=parts.amount)
+    return Theirs(id=uid, values=values, mark=mark, price=parts.price)
 
 
 def _date(text: str, where: str) -> str:

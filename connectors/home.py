@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,17 +13,26 @@ from connectors.http_calls import Calls
 from connectors.port import BeyondTheLog, Moved, Refused, ToolError, ToolRefused
 from connectors.sides import OVER, Field, Ours, OurSide, Values, canonical
 
-CONTRACT: Final = """query Plan($id: ID!, $after: Cursor) { contract(id: $id) {
+_ITEM: Final = """fragment Item on Milestone {
+  id revision position state title purpose dueOn updatedAt amount { amount } externalReferences { system externalId } }"""
+
+CONTRACT: Final = f"""query Plan($id: ID!, $after: Cursor) {{ contract(id: $id) {{
   state currency revision planVersion clientId
-  milestones { id revision state title purpose dueOn updatedAt amount { amount } externalReferences { system externalId } }
-  changeRequests(first: 100, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } }
-} }"""
+  milestones {{ ... Item }}
+  changeRequests(first: 100, after: $after) {{ nodes {{ id state }} pageInfo {{ hasNextPage endCursor }} }}
+}} }} {_ITEM}"""
 
 REQUESTS: Final = """query Requests($id: ID!, $after: Cursor) { contract(id: $id) {
   changeRequests(first: 100, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } } } }"""
 
-NEWS: Final = """query News($after: Cursor) { changes(after: $after, first: 100) {
+NEWS: Final = """query News($after: Cursor, $first: Int) { changes(after: $after, first: $first) {
   nodes { contract { id } } cursor hasMore } }"""
+
+NEWS_PAGE: Final = 100
+
+FORMER: Final = f"query Former($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... Item }} }} {_ITEM}"
+
+NODES_MAX: Final = 100
 
 VIEWER: Final = "query Who { viewer { accountId scopes } }"
 
@@ -63,22 +73,21 @@ class EarnestContract:
         return bool((await self._contract())["clientId"] == account_id)
 
     async def news(self, cursor: str | None) -> tuple[str, bool]:
-        """Where the feed stands now, and whether it told anything of this contract since the cursor; without one it did.
+        """Where the feed stands now, and whether it told anything of this contract since the cursor; without one it did, and if
+        there is more than a page: an account may have any number of events, and both sides are read sooner than they.
 
         Raises `BeyondTheLog` for a cursor of another log.
         """
+        page = (await self._ask(NEWS, after=cursor or "latest", first=NEWS_PAGE))["changes"]
         if cursor is None:
-            return (await self._ask(NEWS, after="latest"))["changes"]["cursor"], True
-        is_new = False
-        while True:
-            page = (await self._ask(NEWS, after=cursor))["changes"]
-            cursor = page["cursor"]
-            is_new |= any((node["contract"] or {}).get("id") == self._contract_id for node in page["nodes"])
-            if not page["hasMore"]:
-                return str(cursor), is_new
+            return str(page["cursor"]), True
+        if page["hasMore"]:
+            return await self.news(None)
+        is_new = any((node["contract"] or {}).get("id") == self._contract_id for node in page["nodes"])
+        return str(page["cursor"]), is_new
 
-    async def read(self) -> OurSide:
-        """The contract as it is."""
+    async def read(self, noted: Collection[str] = ()) -> OurSide:
+        """The contract as it is, and of the noted milestones those of earlier plans."""
         found = await self._contract()
         self._currency = found["currency"]
         is_active = found["state"] == "ACTIVE"
@@ -91,10 +100,20 @@ class EarnestContract:
         return OurSide(
             items={one["id"]: self._shown(one, is_active=is_active) for one in shown},
             version=found["planVersion"],
+            currency=found["currency"],
             today=datetime.now(UTC).date(),
             takes_new=is_active,
             open_requests=frozenset(one["id"] for one in requests if one["state"] == "OPEN"),
+            former=await self._former(sorted(set(noted) - {one["id"] for one in shown}), before=found["revision"]),
         )
+
+    async def _former(self, noted: Sequence[str], *, before: int) -> dict[str, Ours]:
+        """Those of the milestones that are of a revision before this one."""
+        found: list[Mapping[str, Any] | None] = []
+        for start in range(0, len(noted), NODES_MAX):
+            found += (await self._ask(FORMER, ids=noted[start : start + NODES_MAX]))["nodes"]
+        shown = [one for one in found if one is not None and one["revision"] < before]
+        return {one["id"]: replace(self._shown(one, is_active=False), is_over=True, is_dropped=True) for one in shown}
 
     async def _contract(self) -> dict[str, Any]:
         found = (await self._ask(CONTRACT, id=self._contract_id, after=None))["contract"]
@@ -109,6 +128,7 @@ class EarnestContract:
             values={name: canonical(one[field]) for name, field in _NAMES.items()},
             facts=f"{one['amount']['amount']} {self._currency}, {one['state']}",
             updated_at=datetime.fromisoformat(one["updatedAt"]),
+            position=one["position"],
             is_open=is_active and one["state"] == "PLANNED",
             is_over=one["state"] in OVER,
             is_dropped=one["state"] == "CANCELLED",
@@ -165,10 +185,14 @@ class EarnestContract:
         await self._hint("submitMilestone", "milestone { id }", given, once)
 
     async def name(self, milestone_id: str, external_id: str, url: str | None) -> None:
-        """Keep what the tool calls a milestone. A name that stands for another one already stays there."""
-        given = {"subjectId": milestone_id, "system": self._system, "externalId": external_id, "url": url}
+        """Keep what the tool calls a milestone. A name that stands for another one already stays there; an empty one is none."""
+        of = {"subjectId": milestone_id, "system": self._system}
+        answer = "externalReference { externalId }"
         with contextlib.suppress(Moved, Refused):
-            await self._do("setExternalReference", "externalReference { externalId }", given)
+            if external_id:
+                await self._do("setExternalReference", answer, {**of, "externalId": external_id, "url": url})
+            else:
+                await self._do("removeExternalReference", answer, of)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -42,7 +42,7 @@ async def _row(home: Home, item: Theirs, done: Imported) -> None:
         ours = await home.read()
         known = ours.items.get(item.mark or "") or _named(list(ours.items.values()), _name(item))
         if known is None:
-            await _add(home, item, done)
+            await _add(home, item, ours.currency, done)
             return
         changes = {name: value for name, value in item.values.items() if value and value != known.values[name]}
         if not changes:
@@ -59,13 +59,15 @@ async def _row(home: Home, item: Theirs, done: Imported) -> None:
     raise Moved("the plan is being changed by somebody else just now")
 
 
-async def _add(home: Home, item: Theirs, done: Imported) -> None:
+async def _add(home: Home, item: Theirs, currency: str, done: Imported) -> None:
     if item.mark is not None:
         raise Refused(f"there is no milestone {item.mark} in this contract")
-    if item.amount is None:
+    if item.price is None:
         raise Refused("a new milestone needs an amount")
+    if (why := item.price.objection(currency)) is not None:
+        raise Refused(why)
     values: Values = {**item.values, Field.PURPOSE: item.values[Field.PURPOSE] or item.values[Field.TITLE]}
-    await home.add(_name(item), None, values, item.amount)
+    await home.add(_name(item), None, values, item.price.amount or "")
     done.added += 1
 
 

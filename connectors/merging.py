@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Final
 
 from connectors import footer
-from connectors.pairing import Match, match
+from connectors.pairing import Match, heirs, match
 from connectors.sides import (
     ASKED,
     Card,
@@ -65,6 +65,8 @@ class Plan:
     """Items with our line of a milestone that this contract doesn't have: left alone until somebody takes the line away."""
     absent: tuple[str, ...] = ()
     """The items that the steps take for deleted, since the listing has none of them: each is to be looked for by itself first."""
+    problems: tuple[str, ...] = ()
+    """A line for each new item with a price that can't be meant."""
 
 
 def plan(
@@ -81,11 +83,15 @@ def plan(
     `awaited` are milestones whose items were written to and aren't seen as they are now: nothing comes of them yet.
     """
     known = ours.items.keys()
-    ours = replace(ours, items={name: one for name, one in ours.items.items() if name not in awaited})
+    noted = list(noted)
+    inherited = heirs(ours, noted)
+    awaited |= {name for both in inherited.items() if not awaited.isdisjoint(both) for name in both}
+    alone = {name: one for name, one in ours.former.items() if name not in inherited}
+    ours = replace(ours, items={name: one for name, one in {**ours.items, **alone}.items() if name not in awaited})
     noted = [pair for pair in noted if pair.milestone_id not in awaited]
     there = {pair.external_id for pair in noted if not pair.milestone_id.startswith(ASKED)}
     done = [pair for pair in noted if pair.milestone_id.startswith(ASKED) and pair.external_id in there]
-    matches = match(ours, theirs, [pair for pair in noted if pair not in done])
+    matches = match(ours, theirs, [pair for pair in noted if pair not in done], inherited)
     if not believes:
         _doubt(matches.pairs, is_empty=not theirs.items)
     steps: list[Step] = [Forget(milestone_id=pair.milestone_id) for pair in done]
@@ -93,16 +99,20 @@ def plan(
         steps += _pair_steps(found, ours, theirs.fields, treaty)
     steps += [Create(card=_card(one, one.values)) for one in matches.only_ours if not one.is_dropped]
     strays = [item.id for item in matches.only_theirs if item.mark is not None and item.mark not in known]
-    for item in matches.only_theirs:
-        step = _addition(item, ours, treaty) if item.id not in strays else None
-        steps += [step] if step is not None else []
-    return Plan(steps=tuple(steps), absent=_absent(ours, theirs, noted) if steps else (), strays=tuple(strays))
+    new = [item for item in matches.only_theirs if item.id not in strays]
+    steps += [step for item in new if (step := _addition(item, ours, treaty)) is not None]
+    return Plan(
+        steps=tuple(steps),
+        strays=tuple(strays),
+        absent=_absent(ours, theirs, noted) if steps else (),
+        problems=tuple(_objections(new, ours, treaty)),
+    )
 
 
 def _absent(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> tuple[str, ...]:
     """What was there by our notes, or by the name that Earnest keeps of what was never noted, and isn't listed."""
     known = {pair.milestone_id: pair for pair in noted}
-    names = {pair.external_id for pair in known.values() if not pair.is_gone}
+    names = {pair.external_id for pair in known.values() if pair.external_id}
     for one in ours.items.values():
         if one.external_id is not None and one.id not in known and not one.is_dropped:
             names.add(one.external_id)
@@ -119,8 +129,9 @@ def _doubt(pairs: Iterable[Match], *, is_empty: bool) -> None:
 
 def _pair_steps(found: Match, ours: OurSide, fields: frozenset[Field], treaty: Treaty) -> Iterator[Step]:
     if found.pair.is_gone:
-        return
-    if found.ours is None:
+        if found.theirs is None:
+            yield from _gone(found.ours, found.pair)
+    elif found.ours is None:
         yield from _unborn(found, ours, treaty)
     elif found.theirs is None:
         yield from _deletion(found.ours, found.pair, ours, treaty)
@@ -134,28 +145,48 @@ def _unborn(found: Match, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
     """A milestone that was asked for and isn't there: it waits while nobody has decided, then its item is left alone."""
     pair = found.pair
     if pair.milestone_id.startswith(ASKED):
-        amount = _price(found.theirs, treaty)
+        amount = _price(found.theirs, ours, treaty)
         is_wanted = found.theirs is not None and treaty.plan is PlanLeave.ASK and ours.takes_new and amount is not None
         yield AskToAdd(pair=pair, amount=amount or "") if is_wanted else Forget(milestone_id=pair.milestone_id)
     elif pair.request_id not in ours.open_requests:
         yield Note(pair=replace(pair, is_gone=True))
 
 
-def _price(item: Theirs | None, treaty: Treaty) -> str | None:
-    return (item.amount if item is not None else None) or treaty.new_amount
+def _price(item: Theirs | None, ours: OurSide, treaty: Treaty) -> str | None:
+    """The amount of a new item. What it says of a price and can't be meant isn't replaced by another one: then it has none."""
+    if item is None or item.price is None:
+        return treaty.new_amount
+    return item.price.amount if item.price.objection(ours.currency) is None else None
+
+
+def _objections(new: Iterable[Theirs], ours: OurSide, treaty: Treaty) -> Iterator[str]:
+    if treaty.plan is PlanLeave.NONE or not ours.takes_new:
+        return
+    for item in new:
+        if item.price is not None and (why := item.price.objection(ours.currency)) is not None:
+            yield f"{item.id}: {why}"
+
+
+def _gone(milestone: Ours | None, pair: Pair) -> Iterator[Step]:
+    """What is left alone, and its item is there no more: whatever comes to bear its name is something else."""
+    if milestone is not None and milestone.external_id is not None:
+        yield Name(milestone_id=milestone.id, external_id="", url=None)
+    gone = replace(pair, external_id="", is_gone=True)
+    if gone != pair:
+        yield Note(pair=gone)
 
 
 def _deletion(milestone: Ours, pair: Pair, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
     """An item that was deleted in the tool."""
     changed = any(value != pair.agreed.get(name, value) for name, value in milestone.values.items())
     if milestone.is_over:
-        yield Note(pair=replace(pair, is_gone=True))
+        yield from _gone(milestone, pair)
     elif pair.request_id in ours.open_requests:
         return
     elif changed or not (treaty.removes and milestone.is_open) or _was_asked(pair, treaty):
         yield Create(card=_card(milestone, milestone.values), before=pair)
     elif treaty.plan is PlanLeave.EDIT:
-        yield Remove(pair=replace(pair, is_gone=True))
+        yield Remove(pair=replace(pair, external_id="", is_gone=True))
     elif treaty.plan is PlanLeave.ASK:
         yield AskToRemove(pair=replace(pair, proposals=pair.proposals + 1))
     else:
@@ -169,7 +200,7 @@ def _was_asked(pair: Pair, treaty: Treaty) -> bool:
 
 def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
     """A new item; nothing without leave, or without a price."""
-    amount = _price(item, treaty)
+    amount = _price(item, ours, treaty)
     if treaty.plan is PlanLeave.NONE or not ours.takes_new or amount is None or not item.values.get(Field.TITLE):
         return None
     title = item.values[Field.TITLE]
@@ -214,7 +245,8 @@ def _merge(
     closes = milestone.is_over and not item.is_done
     marks = item.mark != milestone.id or item.facts != milestone.facts
     values = {**{name: item.values.get(name, "") for name in fields}, **outward}
-    card = _card(milestone, values, is_done=item.is_done)
+    is_done = item.is_done and not (found.is_inherited and item.says_over)  # it was us who closed it
+    card = _card(milestone, values, is_done=is_done)
     if (outward or closes or marks) and pair.vain != (vain := _vain(card, item)):
         asked = {name: value for name, value in pair.proposed.items() if name not in outward}
         pair = kept = replace(pair, agreed={**pair.agreed, **outward}, proposed=asked, done=pair.done or closes)

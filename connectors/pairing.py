@@ -7,10 +7,10 @@ stands under a noted name with the mark of another milestone, which has none whe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from connectors.sides import ASKED, Ours, OurSide, Pair, Theirs, TheirSide
+from connectors.sides import ASKED, Field, Ours, OurSide, Pair, Theirs, TheirSide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,8 @@ class Match:
     theirs: Theirs | None
     pair: Pair
     is_noted: bool
+    is_inherited: bool = False
+    """Whether the item was that of a milestone of an earlier plan so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,49 @@ class Matches:
     only_theirs: tuple[Theirs, ...]
 
 
-def match(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> Matches:
-    """Every milestone and every item exactly once."""
+def heirs(ours: OurSide, noted: Collection[Pair]) -> dict[str, str]:
+    """Which milestone takes over the item of one of an earlier plan, by the former's name.
+
+    It is who is called the same, else who stands in its place, unless that is done with. An item is handed over once.
+    """
+    known = {pair.milestone_id for pair in noted}
+    at_home = {pair.external_id for pair in noted if pair.milestone_id in ours.items}
+    free = {name: one for name, one in ours.items.items() if name not in known and not one.is_over}
+    formers = [pair for pair in noted if pair.milestone_id in ours.former and not pair.is_gone]
+    found: dict[str, str] = {}
+    for is_alike in (_is_called_the_same, _stands_in_its_place):
+        for pair in sorted(formers, key=lambda pair: pair.milestone_id, reverse=True):  # the latest plan's first
+            former = ours.former[pair.milestone_id]
+            if pair.milestone_id in found or pair.external_id in at_home:
+                continue
+            heir = next((name for name, one in free.items() if is_alike(former, one, pair)), None)
+            if heir is not None:
+                found[pair.milestone_id] = heir
+                del free[heir]
+    return found
+
+
+def _is_called_the_same(former: Ours, one: Ours, _: Pair) -> bool:
+    return former.values[Field.TITLE] == one.values[Field.TITLE]
+
+
+def _stands_in_its_place(former: Ours, one: Ours, pair: Pair) -> bool:
+    return former.position == one.position and not pair.done
+
+
+def match(
+    ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], inherited: Mapping[str, str] | None = None
+) -> Matches:
+    """Every milestone and every item exactly once; `inherited` are those that `heirs` found."""
+    former_of = {heir: former for former, heir in (inherited or {}).items()}
+    noted = [_handed_over(pair, inherited or {}) for pair in noted]
     free = dict(sorted(theirs.items.items(), key=lambda entry: (len(entry[0]), entry[0])))
     pairs = sorted(noted, key=lambda pair: pair.milestone_id)
     # First all that stand where they were noted, so that no copy of a mark takes another's place.
     there = _standing(pairs, free)
-    found = [_again(pair, there[pair.milestone_id], ours.items.get(pair.milestone_id), free) for pair in pairs]
+    found = [
+        _again(pair, there[pair.milestone_id], ours.items.get(pair.milestone_id), free, former_of) for pair in pairs
+    ]
     known = {pair.milestone_id for pair in pairs}
     alone = []
     for milestone in ours.items.values():
@@ -60,7 +98,7 @@ def anew(pair: Pair, ours: OurSide) -> Pair | None:
     is_asked = pair.request_id in ours.open_requests
     if pair.milestone_id.startswith(ASKED):
         return pair
-    if pair.milestone_id not in ours.items:
+    if pair.milestone_id not in {*ours.items, *ours.former}:
         is_lost = pair.request_id is not None and not is_asked
         return None if is_lost else replace(pair, is_gone=pair.is_gone or not is_asked)
     kept = replace(pair, agreed={}, shown={}, refused={}, vain="", is_gone=False)
@@ -80,11 +118,24 @@ def _standing(pairs: Iterable[Pair], free: dict[str, Theirs]) -> dict[str, Their
     return there
 
 
-def _again(pair: Pair, item: Theirs | None, milestone: Ours | None, free: dict[str, Theirs]) -> Match:
-    if item is None and (item := _marked(pair.milestone_id, milestone, free)) is not None:
-        pair = replace(pair, external_id=item.id)
-        return Match(ours=milestone, theirs=item, pair=pair, is_noted=False)
-    return Match(ours=milestone, theirs=item, pair=pair, is_noted=True)
+def _handed_over(pair: Pair, inherited: Mapping[str, str]) -> Pair:
+    """A pair with what both sides said last, and nothing of what was asked for about the milestone of the earlier plan."""
+    if (heir := inherited.get(pair.milestone_id)) is None:
+        return pair
+    return replace(pair, milestone_id=heir, proposed={}, request_id=None, asks_removal=False, refused={}, vain="")
+
+
+def _again(
+    pair: Pair, item: Theirs | None, milestone: Ours | None, free: dict[str, Theirs], former_of: Mapping[str, str]
+) -> Match:
+    is_inherited = pair.milestone_id in former_of
+    if item is None:
+        mark = former_of.get(pair.milestone_id, pair.milestone_id)
+        item = _marked(pair.milestone_id, milestone, free) or _marked(mark, milestone, free)
+        is_noted = item is None and not is_inherited
+        pair = replace(pair, external_id=item.id) if item is not None else pair
+        return Match(ours=milestone, theirs=item, pair=pair, is_noted=is_noted, is_inherited=is_inherited)
+    return Match(ours=milestone, theirs=item, pair=pair, is_noted=not is_inherited, is_inherited=is_inherited)
 
 
 def _named(milestone: Ours, free: dict[str, Theirs]) -> Theirs | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -83,8 +83,8 @@ class Tool(Protocol):
 class Home(Protocol):
     """A contract of Earnest."""
 
-    async def read(self) -> OurSide:
-        """Everything that there is."""
+    async def read(self, noted: Collection[str] = ()) -> OurSide:
+        """Everything that there is, and of the noted milestones those of earlier plans."""
 
     async def add(self, external_id: str, url: str | None, values: Values, amount: str) -> str:
         """The milestone that the tool's name stands for, made if there is none. Raises `Refused`."""
@@ -111,7 +111,7 @@ class Home(Protocol):
         """Hand in the work."""
 
     async def name(self, milestone_id: str, external_id: str, url: str | None) -> None:
-        """Keep what the tool calls a milestone."""
+        """Keep what the tool calls a milestone; an empty name if it calls nothing so any more."""
 
 
 class Memory(Protocol):

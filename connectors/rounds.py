@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -25,7 +26,7 @@ from connectors.port import (
     ToolRefused,
     Writing,
 )
-from connectors.sides import Field, OurSide, Pair, Theirs, TheirSide, Treaty
+from connectors.sides import ASKED, Field, OurSide, Pair, Theirs, TheirSide, Treaty, Values
 from connectors.writes import (
     Add,
     AskToAdd,
@@ -67,12 +68,13 @@ class Tally:
 
 async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believes: bool = False) -> Tally:
     """One round. Raises what the sides raise, `ListingIncomplete` and `merging.TooManyMissing`."""
-    ours, listed = await home.read(), await tool.read()
+    ours, listed = await home.read(await _followed(memory)), await tool.read()
     seen = await unseen.completed(listed, tool, memory)
     asked = merging.plan(ours, seen.theirs, seen.noted, treaty, believes=believes, awaited=seen.awaited)
     await _make_sure(asked.absent, tool, memory)
     playing = Playing(home, tool, memory, ours, seen.theirs)
     playing.tally.strays = len(asked.strays)
+    playing.tally.problem = next(iter(asked.problems), None)
     playing.awaits(len(seen.awaited))
     for step in asked.steps:
         try:
@@ -89,13 +91,19 @@ async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believ
 
 async def begin_anew(home: Home, memory: Memory) -> None:
     """Keep of what was agreed what holds whatever happened to Earnest. Raises what the sides raise; done twice it is the same."""
-    ours = await home.read()
+    ours = await home.read(await _followed(memory))
     for pair in await memory.pairs():
         kept = pairing.anew(pair, ours)
         if kept is None:
             await memory.forget(pair.milestone_id)
         elif kept != pair:
             await memory.keep(kept)
+
+
+async def _followed(memory: Memory) -> list[str]:
+    """The milestones whose items aren't left alone."""
+    noted = [pair.milestone_id for pair in await memory.pairs() if not pair.is_gone]
+    return [milestone_id for milestone_id in noted if not milestone_id.startswith(ASKED)]
 
 
 async def _make_sure(absent: Iterable[str], tool: Tool, memory: Memory) -> None:
@@ -300,5 +308,6 @@ def _says_other(now: Theirs | None, before: Theirs) -> bool:
     )  # fmt: skip
 
 
-def _digest(values: object) -> str:
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+def _digest(values: Values) -> str:
+    """A name for what is said, in whatever order: what was noted comes back from the database in another one."""
+    return hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:16]

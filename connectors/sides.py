@@ -41,6 +41,8 @@ class Ours:
     facts: str
     """What is shown in the tool and never taken from it: the amount and the state."""
     updated_at: datetime
+    position: int = 0
+    """Its place in the order of its plan."""
     is_open: bool = True
     """Whether its plan may still be changed."""
     is_over: bool = False
@@ -60,9 +62,32 @@ class OurSide:
     items: Mapping[str, Ours]
     version: int
     today: date
+    currency: str = ""
     takes_new: bool = True
     open_requests: frozenset[str] = frozenset()
     """The change requests that nobody has decided."""
+    former: Mapping[str, Ours] = field(default_factory=dict)
+    """Of the milestones that were noted those of earlier plans, which a counter-offer has replaced by another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """A price that somebody wrote."""
+
+    said: str
+    """As it was written."""
+    amount: str | None = None
+    """None if what was written isn't a number, or a number and a currency."""
+    currency: str | None = None
+    """None if it is in the contract's."""
+
+    def objection(self, currency: str) -> str | None:
+        """Why nothing in a contract of a currency can have it; None if it can."""
+        if self.amount is None:
+            return f"{self.said!r} is no price; it must be like 1500.00, or 1500.00 {currency}"
+        if self.currency not in {None, currency}:
+            return f"the price is {self.said!r}, and the contract is in {currency}"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +99,8 @@ class Theirs:
     mark: str | None = None
     """The milestone that our footer names."""
     facts: str | None = None
-    amount: str | None = None
-    """A price that the tool gives for a new item, in the contract's currency; of others it is not looked at."""
+    price: Price | None = None
+    """What the tool gives for a new item; of others it is not looked at."""
     is_done: bool = False
     updated_at: datetime | None = None
     url: str | None = None
@@ -111,6 +136,7 @@ class Pair:
 
     milestone_id: str
     external_id: str
+    """Empty once its item is gone for good: the name may come to be another's."""
     agreed: Values = field(default_factory=dict)
     done: bool = False
     """Whether the tool's “done” was seen and passed on."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from connectors import couplings, merging, opening, rounds
 from connectors.couplings import Coupling, Leased, LeaseLost
@@ -30,11 +31,15 @@ ROUNDS_MAX: Final = 5
 LOOK_SECONDS_MAX: Final = 5.0
 """How late a coupling is noticed that another process set up, if no ring came through."""
 
+HOLD_SECONDS: Final = couplings.LEASE_SECONDS / 3
+"""So often a visit renews its lease, whatever it waits for."""
+
 PAUSE_SECONDS: Final = 5.0
 PAUSE_SECONDS_MAX: Final = 600.0
 """After failures: twice as long each time."""
 
 Opens = Callable[[Coupling], Tool]
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -80,33 +85,82 @@ async def visit(leased: Leased, opens: Opens = opening.tool_of) -> None:
         await couplings.fail(leased, problem=f"{couplings.FAULT}{error!r}", pause_seconds=PAUSE_SECONDS_MAX)
 
 
+@dataclass(slots=True)
+class _Visit:
+    """What a visit found and did."""
+
+    cursor: str
+    was_cut: bool
+    reads: bool
+    writes: int = 0
+    strays: int = 0
+    problem: str | None = None
+    is_settled: bool = True
+    pause_seconds: float = FEED_SECONDS
+
+
 async def _visit(leased: Leased, opens: Opens) -> None:
     coupling, memory = leased.coupling, couplings.Pairs(leased)
     home, tool = opening.home_of(coupling), opens(coupling)
     try:
-        cursor, is_new, was_cut = await _news(leased, home, memory)
-        reads, writes, strays, problem, is_settled = is_new or leased.is_asked, 0, 0, None, True
-        pause = FEED_SECONDS
-        for _ in range(ROUNDS_MAX if reads else 0):
-            tally = await rounds.play(home, tool, memory, coupling.treaty, believes=leased.believes)
-            writes += tally.writes
-            problem, is_settled = tally.problem or problem, tally.is_settled
-            strays = tally.strays
-            pause = FEED_SECONDS if is_settled else 0.0 if tally.writes else PAUSE_SECONDS
-            if is_settled or (tally.awaited and not tally.writes):
-                break
-        if not is_settled and not was_cut:
-            cursor = leased.cursor or cursor  # what it told is not done with
+        done = await _held(memory, _rounds(leased, home, tool, memory))
     finally:
         await home.close()
         await tool.close()
     await couplings.settle(
-        leased, cursor=cursor, has_read=reads, is_settled=is_settled, writes=writes, problem=problem, pause_seconds=pause
-    )  # fmt: skip
-    if was_cut:
-        _log.warning("both sides were compared anew", extra={"writes": writes, "left_alone": strays})
-    elif writes:
-        _log.info("both sides were made to agree", extra={"writes": writes, "settled": is_settled})
+        leased,
+        cursor=done.cursor,
+        has_read=done.reads,
+        is_settled=done.is_settled,
+        writes=done.writes,
+        problem=done.problem,
+        pause_seconds=done.pause_seconds,
+    )
+    if done.was_cut:
+        _log.warning("both sides were compared anew", extra={"writes": done.writes, "left_alone": done.strays})
+    elif done.writes:
+        _log.info("both sides were made to agree", extra={"writes": done.writes, "settled": done.is_settled})
+
+
+async def _rounds(leased: Leased, home: EarnestContract, tool: Tool, memory: couplings.Pairs) -> _Visit:
+    """Rounds until both sides agree, or it is the others' turn."""
+    cursor, is_new, was_cut = await _news(leased, home, memory)
+    visit = _Visit(cursor, was_cut, reads=is_new or leased.is_asked)
+    for _ in range(ROUNDS_MAX if visit.reads else 0):
+        tally = await rounds.play(home, tool, memory, leased.coupling.treaty, believes=leased.believes)
+        visit.writes += tally.writes
+        visit.problem, visit.is_settled = tally.problem or visit.problem, tally.is_settled
+        visit.strays = tally.strays
+        visit.pause_seconds = FEED_SECONDS if tally.is_settled else 0.0 if tally.writes else PAUSE_SECONDS
+        if tally.is_settled or (tally.awaited and not tally.writes):
+            break
+    if not visit.is_settled and not was_cut:
+        visit.cursor = leased.cursor or cursor  # what it told is not done with
+    return visit
+
+
+async def _held(memory: couplings.Pairs, work: Coroutine[Any, Any, T]) -> T:
+    """What comes of the work, under a lease that is renewed however long a side takes to answer.
+
+    Raises `LeaseLost`, and ends the work, once it can't be renewed: it would write beside whoever has it now.
+    """
+    doing, holding = asyncio.create_task(work), asyncio.create_task(_hold(memory))
+    both = (doing, holding)
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            await holding
+        return await doing
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
+
+
+async def _hold(memory: couplings.Pairs) -> None:
+    while True:
+        await asyncio.sleep(HOLD_SECONDS)
+        await memory.hold()
 
 
 async def _news(leased: Leased, home: EarnestContract, memory: couplings.Pairs) -> tuple[str, bool, bool]:

@@ -94,7 +94,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """Tell Earnest what the tool calls a milestone, for people to find it."""
+    """Tell Earnest what the tool calls a milestone, for people to find it; an empty name if nothing there is it any more."""
 
     milestone_id: str
     external_id: str

@@ -114,7 +114,7 @@ def _shown(node: Mapping[str, Any]) -> Theirs:
         values={Field.TITLE: canonical(node["title"]), Field.PURPOSE: parts.purpose},
         mark=parts.mark,
         facts=parts.facts,
-        amount=parts.amount,
+        price=parts.price,
         is_done=node["closed"],
         updated_at=datetime.fromisoformat(node["updatedAt"]),
         url=node["url"],

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from connectors import footer
 from connectors.http_calls import Calls
-from connectors.port import ListingIncomplete, ToolRefused
+from connectors.port import ListingIncomplete, ToolError, ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
 from connectors.tools import numbers
 
@@ -90,28 +90,33 @@ class JiraIssues:
         fields = {**place, **_fields(card, frozenset(Field))}
         made = await self._calls.ask("POST", "/rest/api/2/issue", {"fields": fields})
         just = Theirs(id=made["key"], values=card.values, mark=card.mark, facts=card.facts)
-        return await self.look(just.id) or just
+        try:
+            return await self.look(just.id) or just
+        except ToolError:  # whatever became of this question: it is made
+            return just
 
     async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
-        """What changed, with the footer; done by whatever way the workflow has to an end."""
+        """What changed, with the footer; done by whatever way the workflow has to an end, which is looked for first."""
+        end = await self._end(external_id, card, changed) if card.is_done else None
         await self._calls.ask("PUT", _path(external_id), {"fields": _fields(card, changed)})
-        now = await self._found(external_id)
-        if card.is_done and not now.is_done:
-            await self._end(external_id)
-            now = await self._found(external_id)
-        return now
+        if end is not None:
+            await self._calls.ask("POST", f"{_path(external_id)}/transitions", {"transition": {"id": end}})
+        return await self._found(external_id)
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._calls.close()
 
-    async def _end(self, external_id: str) -> None:
-        path = f"{_path(external_id)}/transitions"
-        ways = (await self._calls.ask("GET", path))["transitions"]
-        ends = [way["id"] for way in ways if way["to"]["statusCategory"]["key"] == DONE]
-        if not ends:
+    async def _end(self, external_id: str, card: Card, changed: frozenset[Field]) -> str | None:
+        """The way to an end; None if the issue is there already, or has none and something else to be told meanwhile."""
+        now = await self._found(external_id)
+        if now.is_done:
+            return None
+        ways = (await self._calls.ask("GET", f"{_path(external_id)}/transitions"))["transitions"]
+        ends: list[str] = [way["id"] for way in ways if way["to"]["statusCategory"]["key"] == DONE]
+        if not ends and not changed and (now.mark, now.facts) == (card.mark, card.facts):
             raise ToolRefused(f"Jira's workflow has no way from the state of {external_id} to an end")
-        await self._calls.ask("POST", path, {"transition": {"id": ends[0]}})
+        return ends[0] if ends else None
 
     async def _found(self, external_id: str) -> Theirs:
         found = await self.look(external_id)
@@ -128,7 +133,7 @@ class JiraIssues:
             values={Field.TITLE: title, Field.PURPOSE: parts.purpose, Field.DUE_ON: due_on[:10]},
             mark=parts.mark,
             facts=parts.facts,
-            amount=parts.amount,
+            price=parts.price,
             is_done=fields["status"]["statusCategory"]["key"] == DONE,
             updated_at=datetime.fromisoformat(fields["updated"]),
             url=f"{self._base}/browse/{issue['key']}" if self._base else None,

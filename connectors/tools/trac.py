@@ -61,7 +61,7 @@ class TracMilestones:
             values={Field.TITLE: name, Field.PURPOSE: parts.purpose, Field.DUE_ON: due_on},
             mark=parts.mark,
             facts=parts.facts,
-            amount=parts.amount,
+            price=parts.price,
             is_done=one["completed"],
             updated_at=datetime.fromisoformat(one["changed"]) if one["changed"] else None,
             url=f"{self._base}/milestone/{quote(one['name'])}" if self._base else None,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
+from connectors import footer
 from connectors.port import Moved, Refused, ToolError, ToolRefused, Writing
 from connectors.sides import Card, Field, Ours, OurSide, Pair, Theirs, TheirSide, Values, canonical
 
@@ -134,7 +135,7 @@ class Door:
         self._system = system
         self._fate = fate
 
-    async def read(self) -> OurSide:
+    async def read(self, noted: Collection[str] = ()) -> OurSide:
         items = {one.id: self._shown(one) for one in self._earnest.milestones.values()}
         return OurSide(
             items=items, version=self._earnest.version, today=TODAY, open_requests=frozenset(self._earnest.open)
@@ -228,7 +229,10 @@ class Door:
 
     async def name(self, milestone_id: str, external_id: str, url: str | None) -> None:
         self._fate.before()
-        self._earnest.milestones[milestone_id].names[self._system] = external_id
+        names = self._earnest.milestones[milestone_id].names
+        names[self._system] = external_id
+        if not external_id:
+            del names[self._system]
         self._fate.afterwards()
 
     @staticmethod
@@ -255,7 +259,7 @@ class Board:
 
     def put(self, values: Values, *, amount: str | None = None, mark: str | None = None) -> str:
         """Somebody makes an item; with a mark they copied another."""
-        item = Theirs(id=self._fresh(values), values=self._kept(values), mark=mark, amount=amount)
+        item = Theirs(id=self._fresh(values), values=self._kept(values), mark=mark, price=footer.price(amount or ""))
         self.items[item.id] = replace(item, updated_at=self._clock.now())
         return item.id
 

@@ -39,17 +39,33 @@ async def test_a_table_that_comes_back_unchanged_changes_nothing_and_a_changed_o
             *rows,
             {"title": "Extra", "due_on": "2031-05-06", "amount": "75.50"},
             {"title": "Free", "due_on": "2031-05-06"},
+            {"title": "Thousands", "due_on": "2031-05-06", "amount": "1 500.00"},
+            {"title": "Elsewhere", "due_on": "2031-05-06", "amount": "500.00 EUR"},
         ]
     )
     for added, edited in ((1, 1), (0, 0)):
         done = await importing.bring(here, files.from_csv(out.getvalue()))
         assert (done.added, done.edited) == (added, edited)
-        assert done.refused == ("Free: a new milestone needs an amount",)
+        assert done.refused == (
+            "Free: a new milestone needs an amount",
+            "Thousands: '1 500.00' is no price; it must be like 1500.00, or 1500.00 USD",
+            "Elsewhere: the price is '500.00 EUR', and the contract is in USD",
+        )
     await here.close()
     plan = await couple.plan()
     assert [(one["title"], one["amount"]["amount"]) for one in plan] == [
         ("Drafts", "100.00"), ("Milestone 2", "200.00"), ("Milestone 3", "300.00"), ("Extra", "75.50"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [("75.50", "75.50"), ("75.50 USD", "75.50"), ("500", "500"), ("1,500.00", None), ("1 500.00", None), ("$5", None)],
+)
+def test_only_a_number_with_a_currency_or_without_is_an_amount(said: str, amount: str | None) -> None:
+    (item,) = files.from_csv(f'title,due_on,amount\nA,2031-01-01,"{said}"\n').items.values()
+    assert item.price is not None
+    assert (item.price.said, item.price.amount) == (said, amount)
 
 
 async def test_a_calendar_moves_due_dates(couple: Couple) -> None:

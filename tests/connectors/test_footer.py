@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import footer
-from connectors.sides import Card, Field, canonical
+from connectors.sides import Card, Field, Price, canonical
 
 
 def card(purpose: str) -> Card:
@@ -35,6 +36,30 @@ def test_lines_of_a_purpose_that_look_like_ours_come_back_too(lines: list[str]) 
 
 
 def test_a_price_is_read_from_what_has_no_line_of_ours_yet() -> None:
-    assert footer.split("More\n\nPrice: 75.50 USD") == footer.Parts("More", amount="75.50")
-    assert footer.split(footer.joined(card("More")) + "\nPrice: 9999").amount is None
+    assert footer.split("More\n\nPrice: 75.50 USD") == footer.Parts(
+        "More", price=Price(said="75.50 USD", amount="75.50", currency="USD")
+    )
+    assert footer.split("price:500") == footer.Parts("", price=Price(said="500", amount="500"))
+    assert footer.split(footer.joined(card("More")) + "\nPrice: 9999").price is None
     assert footer.split(None) == footer.Parts("")
+    assert footer.split("Price: to be said") == footer.Parts("Price: to be said")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "1,500.00",
+        "1 500.00",
+        "1\xa0500",
+        "1'500",
+        "500.00 USD each",
+        "500 each",
+        "$500",
+        "USD 500",
+        "5e3",
+        "-5",
+        "500.",
+    ],
+)
+def test_no_amount_is_read_from_what_may_mean_anything(said: str) -> None:
+    assert footer.split(f"More\nPrice: {said}") == footer.Parts("More", price=Price(said=said))

@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 import pytest
 
-from connectors import merging
+from connectors import footer, merging
 from connectors.merging import TooManyMissing
-from connectors.sides import DoneLeave, Field, Ours, OurSide, Pair, PlanLeave, Theirs, TheirSide, Treaty
+from connectors.sides import ASKED, DoneLeave, Field, Ours, OurSide, Pair, PlanLeave, Theirs, TheirSide, Treaty
 from connectors.writes import (
     Add,
     AskToAdd,
@@ -18,6 +18,8 @@ from connectors.writes import (
     AskToRemove,
     Create,
     Edit,
+    Forget,
+    Name,
     Note,
     Remove,
     Step,
@@ -101,7 +103,7 @@ def test_both_sides_that_came_to_the_same_by_themselves_only_agree() -> None:
 
 @pytest.mark.parametrize("facts", ["500 USD", None])
 def test_an_amount_is_never_taken_from_a_tool(facts: str | None) -> None:
-    (write,) = steps(ours(), theirs(LATE, facts=facts, amount="500"))
+    (write,) = steps(ours(), theirs(LATE, facts=facts, price=footer.price("500")))
     assert isinstance(write, Write)
     assert (write.card.facts, write.changed, write.marks) == ("5 USD", frozenset(), True)
 
@@ -147,6 +149,31 @@ def test_what_is_new_on_one_side_is_made_on_the_other_if_it_has_a_price() -> Non
     assert steps(ours(is_dropped=True, is_over=True), None, pair=None) == []
 
 
+@pytest.mark.parametrize("treaty", [EDITS, ASKS])
+@pytest.mark.parametrize("said", ["1,500.00", "1 500.00", "500.00 EUR", "about 500", "-500"])
+def test_what_is_no_price_in_the_contracts_currency_adds_nothing_and_is_told(said: str, treaty: Treaty) -> None:
+    here = OurSide(items={}, version=1, today=date(2030, 1, 1), currency="USD")
+    there = TheirSide(items={"1": theirs(mark=None, facts=None, price=footer.price(said))})
+    planned = merging.plan(here, there, [], treaty)
+    assert planned.steps == (), "and no other price in its place"
+    (problem,) = planned.problems
+    assert problem.startswith("1: ")
+    assert repr(said) in problem
+    assert "USD" in problem
+    assert merging.plan(here, there, [], Treaty()).problems == (), "nothing is to be added"
+    asked = Pair(milestone_id=ASKED + "1", external_id="1", agreed=AGREED)
+    assert [type(step) for step in merging.plan(here, there, [asked], ASKS).steps] == [Forget]
+
+
+def test_a_price_in_the_contracts_currency_is_taken() -> None:
+    here = OurSide(items={}, version=1, today=date(2030, 1, 1), currency="USD")
+    there = TheirSide(items={"1": theirs(mark=None, facts=None, price=footer.price("75.50 USD"))})
+    planned = merging.plan(here, there, [], EDITS)
+    (add,) = planned.steps
+    assert isinstance(add, Add)
+    assert (add.amount, planned.problems) == ("75.50", ())
+
+
 def test_an_item_whose_making_was_never_answered_is_found_by_its_mark_and_one_that_was_added_by_its_name() -> None:
     assert [type(step) for step in steps(ours(external_id=None), theirs(), pair=None)][-1] is Note
     assert [type(step) for step in steps(ours(), theirs(mark=None, facts=None), pair=None)] == [Write]
@@ -177,9 +204,10 @@ def test_a_deleted_item_is_made_again_or_taken_out_by_the_treaty_and_a_change_he
         (ours(), Treaty(removes=True)),
     ):
         assert isinstance(steps(mine, None, treaty)[0], Create)
-    (note,) = steps(ours(is_over=True), None)
-    assert isinstance(note, Note)
-    assert note.pair.is_gone
+    assert steps(ours(is_over=True), None) == [
+        Name(milestone_id="mil_1", external_id="", url=None),
+        Note(pair=replace(PAIR, external_id="", is_gone=True)),
+    ]
 
 
 def test_only_a_removal_that_was_declined_is_not_asked_for_again() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors import rounds
+from connectors import footer, rounds
 from connectors.port import ListingIncomplete, ToolError, ToolRefused
 from connectors.sides import Card, DoneLeave, Field, PlanLeave, Theirs, Treaty, Values
 from tests.connectors.pretending import Board, Clock, Died, Door, Earnest, Fate, Notebook, at_once
@@ -156,11 +156,59 @@ def test_a_price_that_changed_before_an_answer_came_is_asked_for_under_another_n
     fate.after = 1  # noted what is asked for, and dead before the answer is
     with pytest.raises(Died):
         one.play()
-    one.board.change(made, {}, amount="30")
+    one.board.change(made, {}, price=footer.price("30"))
     one.play()
     amounts = [amount for _, _, _, amount in one.earnest.requests.values()]
     assert amounts == [20, 30]
     assert one.notes.noted[one.earnest.requests[max(one.earnest.requests)][1]].request_id == max(one.earnest.requests)
+
+
+@pytest.mark.parametrize("treaty", [EDITS, ASKS])
+@pytest.mark.parametrize("ending", ["released", "taken out"])
+def test_an_item_under_the_name_of_one_that_is_gone_is_another(treaty: Treaty, ending: str) -> None:
+    one = Coupled(treaty, kind=Named)
+    if ending == "released":
+        one.earnest.move(one.first, "RELEASED")
+        one.play()
+    one.board.delete("Draft")
+    one.play()
+    for request_id in sorted(one.earnest.open):  # that it be taken out
+        one.earnest.decide(request_id, accepts=True)
+    one.play()
+    asked = len(one.earnest.requests)
+    one.board.put(SAID, amount="20")
+    one.play()
+    if treaty is ASKS:
+        assert len(one.earnest.requests) == asked + 1
+        one.earnest.decide(min(one.earnest.open), accepts=True)
+        one.play()
+    first, _, new = one.earnest.milestones.values()
+    assert (new.values[Field.TITLE], new.amount, new.names) == ("Draft", 20, {"tool": "Draft"})
+    assert one.board.items["Draft"].mark == new.id
+    assert (one.notes.noted[first.id].external_id, first.names) == ("", {})
+
+
+def test_an_item_under_the_name_of_one_that_was_declined_and_is_gone_is_asked_for() -> None:
+    one = Coupled(ASKS, kind=Named)
+    for amount in ("20", "30"):
+        one.board.put({**SAID, Field.TITLE: "Third"}, amount=amount)
+        one.play()
+        one.earnest.decide(min(one.earnest.open), accepts=False)
+        for _ in range(2):
+            one.play()
+        assert not one.earnest.open, "and not again while it is there"
+        one.board.hidden = "Third"
+        with pytest.raises(ListingIncomplete):
+            one.play()
+        one.board.hidden = None
+        one.board.delete("Third")
+        one.play()
+    assert [amount for _, _, _, amount in one.earnest.requests.values()] == [20, 30]
+
+
+def test_what_is_said_has_one_name_in_whatever_order_it_is_kept() -> None:
+    assert rounds._digest(SAID) == rounds._digest(dict(reversed(SAID.items())))
+    assert rounds._digest(SAID) != rounds._digest({**SAID, Field.TITLE: "Another"})
 
 
 @pytest.mark.parametrize("treaty", [EDITS, ASKS, Treaty()])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from connectors import couplings, tending
+from connectors import couplings, home, tending
 from connectors.couplings import LeaseLost, Pairs
+from connectors.home import NEWS, EarnestContract
 from connectors.port import ToolError
-from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty
+from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty, Values
 from escrow.database import execute, fetch_value
 from tests.connectors.coupled import Couple, title
 from tests.patience import PATIENCE_SECONDS
@@ -82,6 +84,27 @@ async def test_what_a_freelancer_changes_in_a_tool_is_asked_for_and_stays_there_
     assert one.board.of(plan[-1]["id"]).facts == "50.00 USD, PLANNED"
 
 
+async def test_what_was_asked_for_and_not_answered_is_asked_for_once(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple(by=couple.freelancer, treaty=ASKS)
+    await one.visit()
+    one.board.put({Field.TITLE: "Extra", Field.PURPOSE: "More", Field.DUE_ON: "2031-05-01"})
+    ask_to_add = EarnestContract.ask_to_add
+
+    async def unheard(self: EarnestContract, values: Values, amount: str, *, once: str) -> tuple[str, str]:
+        await ask_to_add(self, values, amount, once=once)
+        raise ToolError("Earnest gave no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EarnestContract, "ask_to_add", unheard)
+        await one.ring()
+    assert (await one.row())["problem"] == "Earnest gave no answer"
+    await one.visit()
+    assert (await one.row())["problem"] is None
+    assert await fetch_value("SELECT count(*) FROM change_requests WHERE state = 'OPEN'") == 1
+
+
 def _words(mutation: str) -> dict[str, str]:
     return {"message": "No."} if mutation == "declineChangeRequest" else {}
 
@@ -151,6 +174,29 @@ async def test_two_tools_of_one_contract_hear_of_each_other_by_earnest(couple: C
     await other.visit()
     assert one.board.of(first["id"]).values[Field.TITLE] == "Renamed there"
     assert len(other.board.items) == len(one.board.items) == len(await couple.plan()) == 3
+
+
+async def test_an_item_under_the_name_of_one_that_was_taken_out_becomes_another_milestone(couple: Couple) -> None:
+    one = await couple(treaty=EDITS, names=True)
+    await one.visit()
+    one.board.delete("Milestone 2")
+    await one.ring()
+    one.board.put({Field.TITLE: "Milestone 2", Field.PURPOSE: "-", Field.DUE_ON: "2031-05-01"}, amount="75.00")
+    await one.ring()
+    _, former, _, new = await couple.plan()
+    assert (former["state"], former["externalReferences"]) == ("CANCELLED", [])
+    assert (new["title"], new["amount"]) == ("Milestone 2", {"amount": "75.00"})
+    assert new["externalReferences"][0]["externalId"] == "Milestone 2"
+    assert one.board.items["Milestone 2"].mark == new["id"]
+
+
+async def test_a_price_in_another_currency_adds_nothing_and_is_said(couple: Couple) -> None:
+    one = await couple(treaty=EDITS)
+    one.board.put({Field.TITLE: "Elsewhere", Field.PURPOSE: "-", Field.DUE_ON: "2031-05-01"}, amount="500.00 EUR")
+    for _ in range(2):
+        await one.ring()
+    assert len(await couple.plan()) == 3
+    assert "'500.00 EUR', and the contract is in USD" in ((await couplings.everything())[0].problem or "")
 
 
 async def test_what_earnest_refuses_stays_in_the_tool_and_is_said(couple: Couple) -> None:
@@ -262,6 +308,78 @@ async def test_who_lost_the_lease_notes_nothing_more(couple: Couple) -> None:
     (pair,) = await Pairs(again).pairs()
     assert pair.agreed == {Field.TITLE: "A"}
     assert await fetch_value("SELECT problem FROM couplings") is None
+
+
+async def test_a_lease_is_renewed_however_long_a_side_takes_to_answer(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple()
+    read = one.board.read
+
+    async def slow() -> TheirSide:
+        await execute("UPDATE couplings SET leased_until = clock_timestamp() - interval '1 second'")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await fetch_value("SELECT leased_until > clock_timestamp() FROM couplings"):  # noqa: ASYNC110 - a row rings nobody
+                await asyncio.sleep(0.01)
+        return await read()
+
+    monkeypatch.setattr(tending, "HOLD_SECONDS", 0.01)
+    monkeypatch.setattr(one.board, "read", slow)
+    await one.visit()
+    assert len(one.board.items) == 3
+    assert (await one.row())["problem"] is None
+
+
+async def test_a_visit_ends_when_another_has_its_lease(couple: Couple, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await couple()
+    has_ended = asyncio.Event()
+
+    async def endless() -> TheirSide:
+        await execute("UPDATE couplings SET lease_token = 'another'")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            has_ended.set()
+        raise AssertionError("nobody sets it")
+
+    monkeypatch.setattr(tending, "HOLD_SECONDS", 0.01)
+    monkeypatch.setattr(one.board, "read", endless)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await one.visit()
+    assert has_ended.is_set()
+    row = await one.row()
+    assert (row["lease_token"], row["problem"], row["failures"]) == ("another", None, 0)
+    assert one.board.items == {}
+
+
+async def test_however_much_happened_elsewhere_the_feed_is_asked_twice_at_most(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple()
+    await one.visit()
+    await one.visit()
+    first = (await couple.plan())[0]
+    for name in ("Newer", "Newer yet", "Once more", "Almost", "New"):
+        await couple.client.done("editMilestone", {"milestoneId": first["id"], "title": name}, "milestone { id }")
+    asked = 0
+    ask = EarnestContract._ask
+
+    async def counted(self: EarnestContract, document: str, **variables: object) -> dict[str, Any]:
+        nonlocal asked
+        asked += document == NEWS
+        return await ask(self, document, **variables)
+
+    monkeypatch.setattr(home, "NEWS_PAGE", 2)
+    monkeypatch.setattr(EarnestContract, "_ask", counted)
+    reads = one.board.reads
+    await one.visit()
+    assert asked == 2
+    assert one.board.of(first["id"]).values[Field.TITLE] == "New"
+    assert one.board.reads > reads
+    await one.visit()
+    reads = one.board.reads
+    await one.visit()
+    assert one.board.reads == reads, "what was behind is behind it"
 
 
 async def test_a_paused_coupling_is_left_alone_and_a_removed_one_forgotten(couple: Couple) -> None:

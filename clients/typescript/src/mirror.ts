@@ -24,14 +24,19 @@ import { StreamEnded } from './transport.js';
 const PAGE = 100;
 /** The feed is read so often even if nothing rang. */
 const READ_SECONDS = 300;
+/** Faults of the service that may be gone when it is asked again, beside what something in between answers from 500 on. */
+const PASSING = ['INTERNAL', 'UPDATING'];
 const SEES_OTHERS_NOW = ['account.mediator_appointed', 'account.mediator_dismissed'];
 
 /**
  * Keeps a store equal to what the client's key may see: contracts, and the milestones of their present plans. Cancelled milestones of a
- * plan stay in it as `CANCELLED`; those of a revision that was replaced go.
+ * plan stay in it as `CANCELLED`; those of a revision that was replaced go. `catchUp` alone never looks at everything once there is a
+ * copy: who calls nothing else calls `refresh` now and then.
  */
 export class Mirror {
   #known: Set<string> | undefined;
+  /** By `performance.now()`. */
+  #refreshAt = 0;
   #rung = false;
   #wake: () => void = () => undefined;
 
@@ -42,24 +47,20 @@ export class Mirror {
   ) {}
 
   /**
-   * Follow for ever: read when the bell rings, every five minutes besides, and everything once a day. Throws the signal's reason when it
-   * is ended, and `Unauthenticated` when the key is: the copy stays as it is.
+   * Follow for ever: read when the bell rings, every five minutes besides, and everything at first and once a day. Throws the signal's
+   * reason when it is ended, and `Unauthenticated` when the key is: the copy stays as it is.
    */
   async run(signal?: AbortSignal): Promise<void> {
     const ending = new AbortController();
     const both = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
     const bell = this.#listen(both).catch(() => undefined);
-    const refreshMilliseconds = 1000 * (this.options.refreshSeconds ?? 24 * 3600);
-    let due = performance.now() + refreshMilliseconds;
+    this.#refreshAt = 0; // nobody knows when a program before this one did
     try {
       for (;;) {
         this.#rung = false; // before reading: what rings from here on is read in the next round
         await this.#forSure(() => this.catchUp(), both);
-        if (performance.now() >= due) {
-          await this.#forSure(() => this.refresh(), both);
-          due = performance.now() + refreshMilliseconds;
-        }
-        await this.#ring(Math.min(READ_SECONDS, Math.max(due - performance.now(), 0) / 1000), both);
+        if (performance.now() >= this.#refreshAt) await this.#forSure(() => this.refresh(), both);
+        await this.#ring(Math.min(READ_SECONDS, Math.max(this.#refreshAt - performance.now(), 0) / 1000), both);
       }
     } finally {
       ending.abort();
@@ -67,7 +68,10 @@ export class Mirror {
     }
   }
 
-  /** Write what the log has by now; from nothing, or a cursor of another log, by a `refresh`. */
+  /**
+   * Write what the log has by now; by a `refresh` from nothing, from a cursor of another log, and where an event changed which contracts
+   * may be seen.
+   */
   async catchUp(): Promise<void> {
     for (let more = true; more; ) {
       const cursor = await this.store.cursor();
@@ -82,6 +86,7 @@ export class Mirror {
 
   /** Look at everything: write all that may be seen, and take out what may be seen no more. */
   async refresh(): Promise<void> {
+    const nextAt = performance.now() + 1000 * (this.options.refreshSeconds ?? 24 * 3600);
     const { cursor } = (await this.earnest.ask(LatestDocument, {})).changes; // first: what changes meanwhile comes again after it
     const seen = new Set<string>();
     for await (const contracts of pages(async (after) => (await this.earnest.ask(ContractsDocument, { first: PAGE, after })).contracts)) {
@@ -95,6 +100,7 @@ export class Mirror {
     const gone = [...(await this.store.ids())].filter((id) => !seen.has(id));
     await this.store.write({ gone, cursor });
     this.#known = undefined;
+    this.#refreshAt = nextAt;
   }
 
   async #begin(): Promise<boolean> {
@@ -105,10 +111,11 @@ export class Mirror {
   /** One page into the store, with its cursor. Answers whether more is there already. */
   async #take(cursor: string): Promise<boolean> {
     const page = await this.#page(cursor);
+    // In its place: were the page written first and this failed, nothing would tell of it again.
+    if (page.nodes.some(({ event }) => SEES_OTHERS_NOW.includes(event.type))) return this.#begin();
     const update = await this.#contents(page);
     await this.store.write({ ...update, cursor: page.cursor });
     for (const { id } of update.contracts) this.#known?.add(id);
-    if (page.nodes.some(({ event }) => SEES_OTHERS_NOW.includes(event.type))) await this.refresh();
     return page.hasMore;
   }
 
@@ -155,7 +162,7 @@ export class Mirror {
         return await work();
       } catch (error) {
         const passes = error instanceof Unreachable || error instanceof RateLimited;
-        if (!passes && !(error instanceof OperationFailed && error.code === 'INTERNAL')) throw error;
+        if (!passes && !(error instanceof OperationFailed && isPassing(error.code))) throw error;
       }
       await pause(patience.waitSeconds() ?? 0, signal);
     }
@@ -206,4 +213,8 @@ export class Mirror {
     this.#rung = true;
     this.#wake();
   }
+}
+
+function isPassing(code: string): boolean {
+  return PASSING.includes(code) || code.startsWith('HTTP_5');
 }

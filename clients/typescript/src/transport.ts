@@ -12,6 +12,8 @@ const OPENING_SECONDS_MAX = 15;
 const BUSY: readonly unknown[] = [4429, 'RATE_LIMITED'];
 /** A stream that was refused or ended because there is too much isn't asked for again before that. */
 const BUSY_SECONDS = 1;
+/** A process of the former release did nothing; one of the new release may answer the next time. */
+const UPDATING_SECONDS = 1;
 
 type Told = Record<string, unknown>;
 type ToldError = { message?: string; extensions?: Told & { code?: string } };
@@ -98,6 +100,7 @@ export class Transport {
     const told = read(text, answer.status);
     if (!told.errors?.length) return { data: told.data! };
     const trouble = failure(told.errors[0]!);
+    if (trouble.code === 'UPDATING' && isRepeatable(body.query)) return { trouble, atLeast: Math.max(atLeast, UPDATING_SECONDS) };
     if (trouble.code !== 'RATE_LIMITED') throw trouble;
     return { trouble, atLeast };
   }

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import uvicorn
@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tests.patience import RESTS_SECONDS
 
@@ -62,6 +62,14 @@ CUT: Final = {
     "message": "It stands for nothing any more.",
     "extensions": {"code": "LOG_CUT", "keptCursor": "cur_0000000000001"},
 }
+UPDATING: Final = {"message": "Nothing was done; repeat it.", "extensions": {"code": "UPDATING"}}
+INTERNAL: Final = {"message": "Something went wrong inside.", "extensions": {"code": "INTERNAL"}}
+APPOINTED: Final[dict[str, Any]] = {
+    "cursor": "cur_0000000000002",
+    "event": event(2) | {"type": "account.mediator_appointed", "__typename": "MediatorAppointed"},
+    "contract": None,
+    "milestones": [],
+}
 BUSY: Final = {"errors": [{"message": "Later.", "extensions": {"code": "RATE_LIMITED"}}]}
 
 
@@ -75,6 +83,8 @@ class StandIn:
         self.afters: list[str | None] = []
         self.opened: list[float] = []
         """When streams were asked for that go on from a cursor of the log, by the monotonic clock; the first is refused."""
+        self.times: list[float] = []
+        """When requests came, by the same clock."""
 
     async def answer(self, request: Request) -> Response:
         """Busy the first time, away the second; a mutation without a key is met by nobody."""
@@ -113,10 +123,45 @@ class StandIn:
         await socket.close(1001 if len(self.afters) == 1 else 4401, "It is late.")
 
 
+class Updated(StandIn):
+    """One that is being updated, and fails in the middle of a mirror's look at everything."""
+
+    async def answer(self, request: Request) -> Response:
+        """Who repeats what was met by a process of the former release is answered; the mediator was appointed before `cur_2`."""
+        body = await request.json()
+        name = re.findall(r"(?:query|mutation) (\w+)", body["query"])[0]
+        self.asked[name] += 1
+        self.times.append(time.monotonic())
+        match name, self.asked[name]:
+            case ("Repaint" | "Bare" | "Viewer", 1) | ("Latest", 3):
+                return JSONResponse({"data": None, "errors": [UPDATING]})
+            case "Contracts", 1:
+                return JSONResponse({"data": None, "errors": [INTERNAL]})
+            case "Latest", 4:
+                return PlainTextResponse("a proxy's fault", status_code=500)
+            case "Latest", _:
+                return JSONResponse({"data": {"changes": {"cursor": APPOINTED["cursor"]}}})
+            case "Changes", _:
+                nodes = [APPOINTED] if body["variables"]["after"] < APPOINTED["cursor"] else []
+                return JSONResponse(
+                    {"data": {"changes": {"nodes": nodes, "cursor": APPOINTED["cursor"], "hasMore": False}}}
+                )
+        return JSONResponse({"data": ANSWERS.get(name, {"repaint": {"userErrors": []}})})
+
+    async def stream(self, socket: WebSocket) -> None:
+        """Nothing is told."""
+        await socket.accept(subprotocol="graphql-transport-ws")
+        await socket.receive_json()
+        await socket.send_json({"type": "connection_ack"})
+        with suppress(WebSocketDisconnect):
+            while True:
+                await socket.receive_json()
+
+
 @contextmanager
-def stand_in() -> Iterator[StandIn]:
+def stand_in(kind: type[StandIn] = StandIn) -> Iterator[StandIn]:
     """One that serves."""
-    one = StandIn()
+    one = kind()
     routes = [Route("/graphql", one.answer, methods=["POST"]), WebSocketRoute("/graphql", one.stream)]
     config = uvicorn.Config(
         Starlette(routes=routes), port=0, log_level="critical", lifespan="off", timeout_keep_alive=RESTS_SECONDS

@@ -1,4 +1,5 @@
-"""Jira's pages, which go by offsets: an issue that goes away between two of them makes no other one seem deleted."""
+"""Jira's pages, which go by offsets, and its writes, of which each may be the last that it takes: nothing is made twice by it,
+or seems deleted."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from connectors import rounds
 from connectors.http_calls import Calls
-from connectors.port import ListingIncomplete
+from connectors.port import ListingIncomplete, NotDone, ToolRefused
+from connectors.sides import Card, Field, Treaty
 from connectors.tools.jira import JiraIssues
+from tests.connectors.pretending import Clock, Door, Earnest, Fate, Notebook
 
 
 class Paged(Calls):
@@ -69,3 +73,66 @@ async def test_an_issue_of_another_type_is_none_of_ours_any_more() -> None:
     assert await jira.look("OTHER-1") is None
     calls.kind = "Bug"
     assert await jira.look("DEMO-1") is None
+
+
+class Fresh(Calls):
+    """A Jira whose search finds nothing yet of what was made; `is_busy` refuses to show single issues, too."""
+
+    def __init__(self) -> None:
+        super().__init__("http://nowhere", {}, who="Jira")
+        self.issues: dict[str, dict[str, Any]] = {}
+        self.asked: list[str] = []
+        self.is_busy = False
+        self.status = "new"
+        self.ways: list[dict[str, Any]] = []
+
+    async def ask(self, method: str, path: str, body: Any = None, *, missing_is_none: bool = False) -> Any:
+        name = urlsplit(path).path.removeprefix("/rest/api/2/")
+        self.asked.append(f"{method} {name}")
+        if name == "search":
+            return {"issues": [], "total": 0}
+        if name.endswith("/transitions"):
+            return {"transitions": self.ways}
+        if method == "POST":
+            key = f"DEMO-{len(self.issues) + 1}"
+            self.issues[key] = {"updated": "2030-01-01T00:00:00+00:00", **body["fields"]}
+            return {"key": key}
+        key = name.removeprefix("issue/")
+        if method == "PUT":
+            self.issues[key] |= body["fields"]
+            return None
+        if self.is_busy:
+            raise NotDone("Jira answered 429")
+        return {"key": key, "fields": {**self.issues[key], "status": {"statusCategory": {"key": self.status}}}}
+
+
+async def test_an_issue_that_was_made_and_not_shown_is_not_made_again() -> None:
+    calls, earnest = Fresh(), Earnest(Clock())
+    door, notes = Door(earnest, "jira", Fate()), Notebook(Fate())
+    milestone_id = earnest.put({Field.TITLE: "A", Field.PURPOSE: "B", Field.DUE_ON: "2031-01-01"}, 10)
+    calls.is_busy = True
+    tally = await rounds.play(door, JiraIssues(calls, "DEMO"), notes, Treaty())
+    assert (tally.to_tool, notes.noted[milestone_id].external_id) == (1, "DEMO-1")
+    calls.is_busy = False
+    tally = await rounds.play(door, JiraIssues(calls, "DEMO"), notes, Treaty())
+    assert tally.to_tool == 0
+    assert calls.asked.count("POST issue") == 1
+
+
+async def test_where_no_way_leads_to_an_end_it_is_told_how_it_stands_and_nothing_is_written_again() -> None:
+    calls = Fresh()
+    jira = JiraIssues(calls, "DEMO")
+    values = {Field.TITLE: "A", Field.PURPOSE: "B", Field.DUE_ON: "2031-01-01"}
+    await jira.create(Card(values=values, mark="mil_1", facts="5.00 USD, ACTIVE", is_done=False))
+    over = Card(values=values, mark="mil_1", facts="5.00 USD, RELEASED", is_done=True)
+    now = await jira.write("DEMO-1", over, frozenset())
+    assert (now.facts, now.is_done) == ("5.00 USD, RELEASED", False), "how it stands is told all the same"
+    with pytest.raises(ToolRefused, match="no way from the state of DEMO-1 to an end"):
+        await jira.write("DEMO-1", over, frozenset())
+    assert calls.asked.count("PUT issue/DEMO-1") == 1
+    calls.ways = [{"id": "31", "to": {"statusCategory": {"key": "done"}}}]
+    await jira.write("DEMO-1", over, frozenset())
+    assert calls.asked[-3:] == ["PUT issue/DEMO-1", "POST issue/DEMO-1/transitions", "GET issue/DEMO-1"]
+    calls.status = "done"
+    assert (await jira.write("DEMO-1", over, frozenset())).is_done
+    assert calls.asked.count("POST issue/DEMO-1/transitions") == 1

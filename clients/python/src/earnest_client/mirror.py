@@ -24,14 +24,17 @@ READ_SECONDS: Final = 300.0
 """The feed is read so often even if nothing rang."""
 REFRESH_SECONDS: Final = 24 * 3600.0
 FOR_EVER: Final = 10.0**9
+PASSING: Final = frozenset({"INTERNAL", "UPDATING"})
+"""Faults of the service that may be gone when it is asked again, beside what something in between answers from 500 on."""
 SEES_OTHERS_NOW: Final = frozenset({"account.mediator_appointed", "account.mediator_dismissed"})
 
 
 class Mirror:
     """Keeps a store equal to what the client's key may see: contracts, and the milestones of their present plans.
 
-    `run` does so until it is cancelled, or the key ends (`Unauthenticated`: the copy stays as it is). Cancelled milestones of
-    a plan stay in it as `CANCELLED`; those of a revision that was replaced go.
+    `run` does so until it is cancelled, or the key ends (`Unauthenticated`: the copy stays as it is). `catch_up` alone never
+    looks at everything once there is a copy: who calls nothing else calls `refresh` now and then. Cancelled milestones of a
+    plan stay in it as `CANCELLED`; those of a revision that was replaced go.
     """
 
     def __init__(self, client: Earnest, store: MirrorStore, *, refresh_seconds: float = REFRESH_SECONDS) -> None:
@@ -40,21 +43,22 @@ class Mirror:
         self._refresh_seconds = refresh_seconds
         self._rung = asyncio.Event()
         self._known: set[str] | None = None
+        self._refresh_at = 0.0
+        """By the loop's clock."""
 
     async def run(self) -> None:
-        """Follow for ever: read when the bell rings, every five minutes besides, and everything once a day."""
+        """Follow for ever: read when the bell rings, every five minutes besides, and everything at first and once a day."""
         bell = asyncio.create_task(self._listen())
         clock = asyncio.get_running_loop().time
-        due = clock() + self._refresh_seconds
+        self._refresh_at = 0.0  # nobody knows when a program before this one did
         try:
             while True:
                 self._rung.clear()  # before reading: what rings from here on is read in the next round
                 await self._for_sure(self.catch_up)
-                if clock() >= due:
+                if clock() >= self._refresh_at:
                     await self._for_sure(self.refresh)
-                    due = clock() + self._refresh_seconds
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._rung.wait(), min(READ_SECONDS, max(due - clock(), 0.0)))
+                    await asyncio.wait_for(self._rung.wait(), min(READ_SECONDS, max(self._refresh_at - clock(), 0.0)))
         finally:
             bell.cancel()
             await asyncio.gather(bell, return_exceptions=True)
@@ -68,12 +72,13 @@ class Mirror:
             except (Unreachable, RateLimited):
                 pass
             except OperationFailed as failure:
-                if failure.code != "INTERNAL":
+                if failure.code not in PASSING and not failure.code.startswith("HTTP_5"):
                     raise
             await asyncio.sleep(patience.wait_seconds() or 0.0)
 
     async def catch_up(self) -> None:
-        """Write what the log has by now; from nothing, or a cursor of another log, by a `refresh`."""
+        """Write what the log has by now; by a `refresh` from nothing, from a cursor of another log, and where an event changed
+        which contracts may be seen."""
         more = True
         while more:
             cursor = await self._store.cursor()
@@ -84,6 +89,7 @@ class Mirror:
 
     async def refresh(self) -> None:
         """Look at everything: write all that may be seen, and take out what may be seen no more."""
+        next_at = asyncio.get_running_loop().time() + self._refresh_seconds
         cursor = (await self._client.latest()).cursor  # first: what changes meanwhile comes again after it
         seen: set[str] = set()
         async for contracts in pages(lambda after: self._client.contracts(first=PAGE, after=after)):
@@ -95,6 +101,7 @@ class Mirror:
         gone = frozenset(await self._store.ids() - seen)
         await self._store.write(MirrorUpdate(gone=gone, cursor=cursor))
         self._known = None
+        self._refresh_at = next_at
 
     async def _begin(self) -> bool:
         await self.refresh()
@@ -103,12 +110,14 @@ class Mirror:
     async def _take(self, cursor: str) -> bool:
         """One page into the store, with its cursor. Answers whether more is there already."""
         page = await self._page(cursor)
+        if any(change.event.type_ in SEES_OTHERS_NOW for change in page.nodes):
+            return (
+                await self._begin()
+            )  # in its place: were it written first and this failed, nothing would tell of it again
         contracts, milestones, gone = await self._contents(page)
         await self._store.write(MirrorUpdate(contracts=contracts, milestones=milestones, gone=gone, cursor=page.cursor))
         if self._known is not None:
             self._known |= {contract.id for contract in contracts}
-        if any(change.event.type_ in SEES_OTHERS_NOW for change in page.nodes):
-            await self.refresh()
         return page.has_more
 
     async def _page(self, cursor: str) -> ChangesChanges:

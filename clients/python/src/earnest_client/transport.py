@@ -28,6 +28,10 @@ BUSY_SECONDS: Final = 1.0
 """A stream that was refused or ended because there is too much isn't asked for again before that."""
 
 
+UPDATING_SECONDS: Final = 1.0
+"""A process of the former release did nothing; one of the new release may answer the next time."""
+
+
 @asynccontextmanager
 async def closing(stream: AsyncIterator[Answer]) -> AsyncIterator[AsyncIterator[Answer]]:
     """A stream whose connection ends with the block."""
@@ -109,6 +113,8 @@ class Transport:
         if not errors:
             return told["data"], 0.0
         trouble = _failure(errors[0])
+        if trouble.code == "UPDATING" and is_repeatable(body["query"]):
+            return trouble, max(wait, UPDATING_SECONDS)
         if trouble.code != "RATE_LIMITED":
             raise trouble
         return trouble, wait
