@@ -6,6 +6,7 @@ import { span } from '../../api/console/core/dates.js';
 import { difference, fromMinor, minor, shown, sum, typedMoney } from '../../api/console/core/money.js';
 import { changesBetween, rowOf } from '../../api/console/core/plans.js';
 import { follow } from '../../api/console/core/stream.js';
+import { watch } from '../../api/console/core/watching.js';
 
 const usd = (amount) => ({ amount, currency: 'USD' });
 
@@ -92,3 +93,32 @@ const ended = await new Promise((resolve) => follow(api, { after: 'cur_0', onEve
 assert.equal(ended, 'UNAUTHENTICATED');
 assert.equal(refused, 1);
 console.log('a session that is over ends its stream');
+
+// A page whose first question met a server that was going, full or broken listens once there is an answer; one that may not ask doesn't ask again.
+const refusal = (code, status) => new Response(JSON.stringify({ errors: [{ message: code, extensions: { code } }] }), { status });
+const BEGINNINGS = {
+  'a proxy': () => new Response('no server', { status: 503, headers: { 'content-type': 'text/plain' } }),
+  INTERNAL: () => refusal('INTERNAL', 200),
+  RATE_LIMITED: () => refusal('RATE_LIMITED', 429),
+  FORBIDDEN: () => refusal('FORBIDDEN', 200),
+};
+const questions = {};
+globalThis.fetch = async (address, { body, signal }) => {
+  const name = decodeURIComponent(new URL(address).hash.slice(1));
+  const { query } = JSON.parse(body);
+  if (query.startsWith('query Latest')) {
+    questions[name] = (questions[name] ?? 0) + 1;
+    return questions[name] > 4 || (name !== 'RATE_LIMITED' && questions[name] > 1) ? new Response('{"data":{"changes":{"cursor":"cur_1"}}}') : BEGINNINGS[name]();
+  }
+  return new Response(new ReadableStream({ start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)) }));
+};
+const begun = await Promise.all(Object.keys(BEGINNINGS).map((name) => new Promise((resolve) => {
+  const stop = watch(new Api(`http://earnest.invalid/graphql#${encodeURIComponent(name)}`, 'es_token'), 'ctr_1', {
+    document: null,
+    onBegun: () => name === 'FORBIDDEN' && resolve(`${name} is final`),
+    onConnection: (connection) => connection === 'live' && (stop(), resolve(`${name} has passed`)),
+  });
+})));
+assert.deepEqual(begun, ['a proxy has passed', 'INTERNAL has passed', 'RATE_LIMITED has passed', 'FORBIDDEN is final']);
+assert.equal(questions.FORBIDDEN, 1);
+console.log('a page whose first question failed listens all the same');
