@@ -7,7 +7,7 @@ itself: its errors are the answer, or its values if it finds the value right aft
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from graphql import (
     GraphQLBoolean,
@@ -22,9 +22,9 @@ from graphql import (
     GraphQLString,
     OperationDefinitionNode,
     Undefined,
-    type_from_ast,
 )
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
 from graphql.type import is_required_input_field
 from graphql.utilities.coerce_input_value import coerce_default_value
 
@@ -91,6 +91,18 @@ class Coercers:
         return coerce if others or required else _unusual
 
 
+class Known(VariableValues):
+    """Values that were right as they stood. What they came from is looked up when somebody asks for it, which few do:
+    graphql-core does for variables within the literal of a scalar."""
+
+    __slots__ = ()
+
+    @property
+    def sources(self) -> dict[str, VariableValueSource]:
+        given, signatures = cast("tuple[Mapping[str, Any], list[GraphQLVariableSignature]]", self[0])
+        return {one.name: VariableValueSource(one, given.get(one.name, Undefined)) for one in signatures}
+
+
 class Variables:
     """The variables of one operation."""
 
@@ -98,16 +110,22 @@ class Variables:
         self._schema = coercers.schema
         self._definitions = operation.variable_definitions or ()
         self._known: list[tuple[str, Coerce, bool]] = []
+        self._signatures: list[GraphQLVariableSignature] = []
         self._has_defaults = False
         for one in self._definitions:
-            type_ = type_from_ast(self._schema, one.type)
+            signature = get_variable_signature(self._schema, one)
+            if isinstance(signature, GraphQLError):
+                raise signature  # validation has refused such operations before
+            self._signatures.append(signature)
             self._has_defaults = self._has_defaults or one.default_value is not None
-            self._known.append((one.variable.name.value, coercers.of(type_), isinstance(type_, GraphQLNonNull)))
+            self._known.append(
+                (signature.name, coercers.of(signature.type), isinstance(signature.type, GraphQLNonNull))
+            )
 
     def values(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        """The values by name, or graphql-core's errors. What a value came from is not kept."""
+        """The values by name with what they came from, or graphql-core's errors."""
         try:
-            return VariableValues({}, self._coerced(given))
+            return Known((given, self._signatures), self._coerced(given))  # type: ignore[arg-type] # as it reads them
         except Exception:  # noqa: BLE001 - also where a scalar of the application fails: graphql-core says how
             return get_variable_values(self._schema, self._definitions, dict(given), max_errors=ERRORS_MAX)
 

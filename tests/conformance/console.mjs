@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { Api } from '../../api/console/core/api.js';
 import { webAddress } from '../../api/console/core/dom.js';
 import { span } from '../../api/console/core/dates.js';
-import { difference, fromMinor, minor, shown, sum, typedMoney } from '../../api/console/core/money.js';
+import { difference, fromMinor, isAmount, minor, shown, sum, typable, typedMoney } from '../../api/console/core/money.js';
 import { changesBetween, rowOf } from '../../api/console/core/plans.js';
 import { follow } from '../../api/console/core/stream.js';
+import { watch } from '../../api/console/core/watching.js';
 
 const usd = (amount) => ({ amount, currency: 'USD' });
 
@@ -14,12 +15,31 @@ assert.deepEqual(sum(usd('99999999999999999.99'), usd('0.01')), usd('10000000000
 assert.deepEqual(difference(usd('1.00'), usd('1.05')), usd('-0.05'));
 assert.equal(minor({ amount: '1200', currency: 'JPY' }), 1200n);
 assert.deepEqual(fromMinor(5n, usd('0.00')), usd('0.05'));
-for (const typed of ['1234.5', '1,234.50', '1234,5', "1'234.50", '١٢٣٤٫٥', ' 1 234.50 ']) assert.deepEqual(typedMoney(typed, 'USD'), usd('1234.50'), typed);
-assert.equal(typedMoney('1,234', 'JPY').amount, '1234');
-assert.equal(typedMoney('a lot', 'USD').amount, 'alot');
+for (const typed of ['1234.5', '1,234.50', '1234,5', "1'234.50", '١٢٣٤٫٥', ' 1 234.50 ']) assert.deepEqual(typedMoney(typed, 'USD', 'en'), usd('1234.50'), typed);
+assert.equal(typedMoney('1,234', 'JPY', 'en').amount, '1234');
+for (const typed of ['a lot', '1,234,5', '1 2', '.5', '']) assert.equal(isAmount(typedMoney(typed, 'USD', 'en')), false, typed);
 assert.equal(shown('en', usd('12345678901234567.89')), '$12,345,678,901,234,567.89');
 assert.equal(span('en', 3 * 86_400_000 + 3_600_000 + 5000), '3 days 1 hour'.replace('days 1', 'days, 1'));
 console.log('sums and spans are exact');
+
+// What a reader's locale writes is read as what it is, or as nothing, with each currency's decimals; and one sign that may be either is what the locale says.
+const AMOUNTS = { BHD: ['0.500', '1.250', '999.999', '1250.000', '1234567.891'], TND: ['0.001', '12.345', '12345.678'], USD: ['0.50', '1.25', '1250.00', '12345678.90'], JPY: ['1', '250', '1250', '1234567'] };
+for (const locale of ['en', 'de', 'de-AT', 'de-CH', 'fr', 'fr-TN', 'es', 'pl', 'hi', 'ar', 'ar-TN', 'ar-BH', 'ar-EG', 'fa', 'bn', 'ja']) {
+  for (const [currency, amounts] of Object.entries(AMOUNTS)) {
+    for (const amount of amounts) {
+      const written = shown(locale, { amount, currency });
+      const symbol = new Intl.NumberFormat(locale, { style: 'currency', currency }).formatToParts(1).find(({ type }) => type === 'currency').value;
+      const read = typedMoney(written.replace(symbol, ''), currency, locale);
+      assert.ok(read.amount === amount || (locale === 'bn' && !isAmount(read)), `${written} is read as ${read.amount}`);
+      assert.deepEqual(typedMoney(typable(locale, amount), currency, locale), { amount, currency });
+    }
+  }
+}
+for (const [typed, currency, locale, amount] of [
+  ['0,500', 'BHD', 'en', '0.500'], ['1,250', 'TND', 'en', '1250.000'], ['1,250', 'TND', 'de', '1.250'], ['1.250', 'TND', 'de', '1250.000'], ['1250.000', 'TND', 'de', '1250.000'],
+  ['1.250', 'EUR', 'de', '1250.00'], ['1 250,000', 'TND', 'en', '1250.000'], ['1.234,500', 'TND', 'en', '1234.500'], ['1.250', 'TND', 'fr-TN', ''], ['1,250', 'TND', 'de-CH', ''],
+]) assert.equal(typedMoney(typed, currency, locale).amount, amount, `${typed} in ${locale}`);
+console.log('amounts are read as the locale writes them');
 
 // Links lead into the web or nowhere.
 assert.equal(webAddress('https://example.com/a?b'), 'https://example.com/a?b');
@@ -27,7 +47,8 @@ for (const address of ['javascript:alert(1)', ' jAvAsCrIpT:alert(1)', 'java\nscr
 console.log('links lead into the web or nowhere');
 
 // The changes that an edited plan asks for, carried out in order, give that plan.
-const row = (id, state = 'PLANNED') => rowOf({ id, state, title: id, purpose: 'p', amount: usd('10.00'), dueOn: '2027-01-01', deliverables: [] });
+const row = (id, state = 'PLANNED') => rowOf({ id, state, title: id, purpose: 'p', amount: usd('10.00'), dueOn: '2027-01-01', deliverables: [] }, 'en');
+const read = (typed) => typedMoney(typed, 'USD', 'en');
 const before = [row('a', 'RELEASED'), row('b', 'ACTIVE'), row('c'), row('d'), row('e'), row('f')];
 const carriedOut = (changes) => {
   const plan = before.map((one) => one.key);
@@ -46,10 +67,10 @@ for (let seed = 1; seed <= 300; seed += 1) {
   if (next(2)) planned.splice(next(5), 0, { ...row('x'), id: null, key: 'new 1' });
   if (next(2)) planned[next(planned.length)].isRemoved = true;
   const after = [...before.slice(0, 2).map((one) => ({ ...one })), ...planned].map((one) => (one.id === null ? { ...one, isRemoved: false } : one));
-  assert.deepEqual(carriedOut(changesBetween(before, after, 'USD')), after.map((one) => one.key), `seed ${seed}`);
+  assert.deepEqual(carriedOut(changesBetween(before, after, read)), after.map((one) => one.key), `seed ${seed}`);
 }
 const edited = before.map((one) => ({ ...one, title: `${one.title}!`, dueOn: '2027-02-01' }));
-const asked = changesBetween(before, edited, 'USD');
+const asked = changesBetween(before, edited, read);
 assert.deepEqual(asked.filter((one) => one.amend), [{ amend: { milestoneId: 'b', dueOn: '2027-02-01' } }]);
 assert.deepEqual(asked.find((one) => one.edit?.milestoneId === 'c'), { edit: { milestoneId: 'c', title: 'c!', dueOn: '2027-02-01' } });
 console.log('changes of a plan lead to that plan');
@@ -92,3 +113,32 @@ const ended = await new Promise((resolve) => follow(api, { after: 'cur_0', onEve
 assert.equal(ended, 'UNAUTHENTICATED');
 assert.equal(refused, 1);
 console.log('a session that is over ends its stream');
+
+// A page whose first question met a server that was going, full or broken listens once there is an answer; one that may not ask doesn't ask again.
+const refusal = (code, status) => new Response(JSON.stringify({ errors: [{ message: code, extensions: { code } }] }), { status });
+const BEGINNINGS = {
+  'a proxy': () => new Response('no server', { status: 503, headers: { 'content-type': 'text/plain' } }),
+  INTERNAL: () => refusal('INTERNAL', 200),
+  RATE_LIMITED: () => refusal('RATE_LIMITED', 429),
+  FORBIDDEN: () => refusal('FORBIDDEN', 200),
+};
+const questions = {};
+globalThis.fetch = async (address, { body, signal }) => {
+  const name = decodeURIComponent(new URL(address).hash.slice(1));
+  const { query } = JSON.parse(body);
+  if (query.startsWith('query Latest')) {
+    questions[name] = (questions[name] ?? 0) + 1;
+    return questions[name] > 4 || (name !== 'RATE_LIMITED' && questions[name] > 1) ? new Response('{"data":{"changes":{"cursor":"cur_1"}}}') : BEGINNINGS[name]();
+  }
+  return new Response(new ReadableStream({ start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)) }));
+};
+const begun = await Promise.all(Object.keys(BEGINNINGS).map((name) => new Promise((resolve) => {
+  const stop = watch(new Api(`http://earnest.invalid/graphql#${encodeURIComponent(name)}`, 'es_token'), 'ctr_1', {
+    document: null,
+    onBegun: () => name === 'FORBIDDEN' && resolve(`${name} is final`),
+    onConnection: (connection) => connection === 'live' && (stop(), resolve(`${name} has passed`)),
+  });
+})));
+assert.deepEqual(begun, ['a proxy has passed', 'INTERNAL has passed', 'RATE_LIMITED has passed', 'FORBIDDEN is final']);
+assert.equal(questions.FORBIDDEN, 1);
+console.log('a page whose first question failed listens all the same');

@@ -30,6 +30,8 @@ def test_a_module_that_breaks_its_types_is_found(tmp_path: Path) -> None:
 
 def test_what_the_elements_reckon_and_resume_is_right() -> None:
     said = run_script("console.mjs", dict(os.environ))
+    assert "amounts are read as the locale writes them" in said
     assert "changes of a plan lead to that plan" in said
     assert "a torn stream misses nothing and tells nothing twice" in said
     assert "a session that is over ends its stream" in said
+    assert "a page whose first question failed listens all the same" in said

@@ -207,10 +207,12 @@ export function failure(error, retrySeconds = 0) {
 /** Whether asking the same again can help. @param {unknown} error */
 const mayRepeat = (error) => error instanceof Failed && ["RATE_LIMITED", "NETWORK", "GOING_AWAY"].includes(error.code);
 
-/** Whether nobody answered, so that somebody may in a while. @param {unknown} error */
-export const isPassing = (error) => error instanceof Failed && error.code === "NETWORK";
+const FINAL = ["UNAUTHENTICATED", "FORBIDDEN", "BAD_REQUEST", "NOT_FOUND", "QUERY_TOO_COMPLEX", "OTHER"];
 
-/** After what time to look whether a server is there again. */
+/** Whether the same would be said to the same in a while; what else was no answer may be one by then, whoever said it. @param {unknown} error */
+export const isFinal = (error) => !(error instanceof Failed) || FINAL.includes(error.code);
+
+/** After what time to ask again. */
 export const AGAIN_MS = 2000;
 
 /** @param {number} ms */

@@ -82,31 +82,31 @@ function meant(children) {
 }
 
 /**
- * The children that have a key; those whose key is wanted no more are taken away first, so that the others needn't move.
+ * The children that have a key, in their order; those whose key is wanted no more are taken away first, so that the others needn't move.
  * @param {Node} parent @param {(Described | string)[]} wanted
  */
 function keyed(parent, wanted) {
-  /** @type {Map<string, Node>} */
+  /** @type {Map<string, Node[]>} */
   const found = new Map();
   const keys = new Set(wanted.map((child) => (typeof child === "string" ? undefined : child.props.key)));
   for (const node of [...parent.childNodes]) {
     const key = described.get(node)?.props.key;
     if (key === undefined) continue;
-    if (keys.has(key)) found.set(key, node);
+    if (keys.has(key)) found.set(key, [...(found.get(key) ?? []), node]);
     else parent.removeChild(node);
   }
   return found;
 }
 
 /**
- * A node for what is described: the one that has its key, the next of its kind, or a new one.
- * @param {Map<string, Node>} spare @param {Node | null} place @param {Described | string} child
+ * A node for what is described: the first that has its key and stands for nothing else yet, the next of its kind, or a new one.
+ * @param {Map<string, Node[]>} spare @param {Node | null} place @param {Described | string} child
  * @returns {Node}
  */
 function fitting(spare, place, child) {
   if (typeof child === "string") return place?.nodeType === Node.TEXT_NODE ? place : document.createTextNode(child);
   const { key } = child.props;
-  const known = key === undefined ? nextOfKind(place, child.tag) : spare.get(key);
+  const known = key === undefined ? nextOfKind(place, child.tag) : spare.get(key)?.shift();
   if (known && described.get(known)?.tag === child.tag) return known;
   want(child.tag);
   const node = SVG_TAGS.has(child.tag) ? document.createElementNS(SVG, child.tag) : document.createElement(child.tag);

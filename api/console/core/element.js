@@ -1,7 +1,7 @@
 /**
  * Owns what every element is: attributes, the session, the language, the watched contract, and rendering that keeps the focus.
  */
-import { apiFor, EarnestSession } from "./api.js";
+import { AGAIN_MS, apiFor, EarnestSession, isFinal } from "./api.js";
 import * as dates from "./dates.js";
 import { h, patch, webAddress } from "./dom.js";
 import { release } from "./later.js";
@@ -39,7 +39,8 @@ export class EarnestElement extends HTMLElement {
   #isPlanned = false;
   /** Whether the server has another release than this page. */
   #isOutdated = false;
-  #begun = 0;
+  /** Counts how often it began: what was asked before it began anew is about something else. */
+  begun = 0;
   /** The language while something is rendered, looked up once for all of it. @type {import("./texts.js").Language | null} */
   #spoken = null;
   /** Parts of the view, and what they were made of. @type {Map<unknown, {of: unknown[], part: Described}>} */
@@ -124,19 +125,19 @@ export class EarnestElement extends HTMLElement {
 
   /** Begin to show what the attributes say, once for all that change together. */
   restart() {
-    const begun = (this.#begun += 1);
+    const begun = (this.begun += 1);
     queueMicrotask(() => {
-      if (begun === this.#begun && this.isConnected) void this.#start();
+      if (begun === this.begun && this.isConnected) void this.#start();
     });
   }
 
   async #start() {
     for (const end of this.#endings.splice(0)) end();
-    const begun = this.#begun;
+    const begun = this.begun;
     this.data = null;
     this.failure = null;
     await load(this).catch(() => this.#loadLater());
-    if (begun !== this.#begun || !this.isConnected) return;
+    if (begun !== this.begun || !this.isConnected) return;
     this.start();
     this.renderNow();
   }
@@ -177,6 +178,14 @@ export class EarnestElement extends HTMLElement {
     this.failure = error;
     this.render();
     this.tell("earnest-failure", error);
+  }
+
+  /** Something wasn't answered: it is asked again in a while, unless that can't help or something else is shown by then. @param {unknown} error @param {() => unknown} ask */
+  failFor(error, ask) {
+    this.fail(/** @type {Failed} */ (error));
+    if (isFinal(error) || !this.isConnected) return;
+    const timer = setTimeout(ask, AGAIN_MS);
+    this.whenLeft(() => clearTimeout(timer));
   }
 
   /** The outermost element says it for all that are in it. */

@@ -4,7 +4,7 @@
 import { hex } from "./api.js";
 import { h } from "./dom.js";
 import { refusalView } from "./refusals.js";
-import { digitsOf, fromMinor, isAmount, minor, typedMoney } from "./money.js";
+import { digitsOf, fromMinor, isAmount, minor, typable, typedMoney } from "./money.js";
 import { plainMoney } from "./commands.js";
 
 /**
@@ -43,11 +43,14 @@ export const fault = (element, field, typed) =>
 
 /** What can't be sent as it was typed. @param {Field[]} fields @param {Filling["values"]} values @param {Situation} situation @param {EarnestElement} element */
 export const faultsOf = (fields, values, { contract }, element) =>
-  fields.filter((field) => !canBeSent(field, values[field.name], contract.currency)).map((field) => fault(element, field.group ? `${field.group}.${field.name}` : field.name, values[field.name]));
+  fields.filter((field) => !canBeSent(field, values[field.name], readingOf(element, contract.currency))).map((field) => fault(element, field.group ? `${field.group}.${field.name}` : field.name, values[field.name]));
 
-/** @param {Field} field @param {any} typed @param {string} currency */
-function canBeSent(field, typed, currency) {
-  const value = valueOf(field, typed, currency);
+/** How somebody who sees an element writes amounts. @param {EarnestElement} element @param {string} currency @returns {Reading} */
+export const readingOf = (element, currency) => (typed) => typedMoney(typed, currency, element.language.locale);
+
+/** @param {Field} field @param {any} typed @param {Reading} read */
+function canBeSent(field, typed, read) {
+  const value = valueOf(field, typed, read);
   if (value === undefined) return !field.required;
   if (field.kind === "number") return Number.isInteger(value);
   if (field.kind === "rows") return value.every((/** @type {Answer} */ row) => !row.amount || isAmount(row.amount));
@@ -108,11 +111,12 @@ const CONTROLS = {
 /** How a sum is split: a slider in hundredths, and the exact sum beside it. @type {Control} */
 function split({ name }, { element, situation, values, type }, props) {
   const held = heldOf(situation);
-  const share = shareOf(values[name], held);
+  const { locale } = element.language;
+  const share = shareOf(values[name], held, locale);
   const rest = share && fromMinor(minor(held) - minor(share), held);
   const percent = share && minor(held) > 0n ? Number((minor(share) * 100n + minor(held) / 2n) / minor(held)) : 0;
   const told = share ? element.say("split.told", { freelancer: element.money(share), client: element.money(rest) }) : "";
-  const slide = (/** @type {any} */ event) => type(name, fromMinor((minor(held) * BigInt(event.target.value)) / 100n, held).amount);
+  const slide = (/** @type {any} */ event) => type(name, typable(locale, fromMinor((minor(held) * BigInt(event.target.value)) / 100n, held).amount));
   return h("div", { class: "stack", part: "split" },
     h("input", { type: "range", min: "0", max: "100", step: "1", value: String(percent), oninput: slide, "aria-label": element.say("split.slider"), "aria-valuetext": told }),
     h("input", { ...props, type: "text", inputmode: "decimal", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (event) => type(name, event.target.value) }),
@@ -122,34 +126,34 @@ function split({ name }, { element, situation, values, type }, props) {
 /** What there is to split. @param {Situation} situation @returns {Money} */
 export const heldOf = ({ contract, subject }) => subject.held ?? subject.milestone?.held ?? { amount: "0", currency: contract.currency };
 
-/** @param {string | undefined} typed @param {Money} held */
-function shareOf(typed, held) {
+/** @param {string | undefined} typed @param {Money} held @param {string} locale */
+function shareOf(typed, held, locale) {
   if (!typed) return null;
-  const share = typedMoney(typed, held.currency, digitsOf(held));
+  const share = typedMoney(typed, held.currency, locale, digitsOf(held));
   return isAmount(share) && minor(share) <= minor(held) ? share : null;
 }
 
 /**
  * The value of a field as the input takes it; undefined if nothing was filled in.
- * @param {Field} field @param {any} typed @param {string} currency @returns {any}
+ * @param {Field} field @param {any} typed @param {Reading} read @returns {any}
  */
-export function valueOf(field, typed, currency) {
+export function valueOf(field, typed, read) {
   if (field.kind === "files") return typed?.length ? typed : undefined;
   const text = String(typed ?? "");
   if (text.trim() === "") return undefined;
-  if (field.kind === "money" || field.kind === "split") return plainMoney(typedMoney(text, currency));
+  if (field.kind === "money" || field.kind === "split") return plainMoney(read(text));
   if (field.kind === "links" || field.kind === "lines") return lines(text);
   if (field.kind === "number") return Number(text);
-  if (field.kind === "rows") return lines(text).map((line) => row(line, currency));
+  if (field.kind === "rows") return lines(text).map((line) => row(line, read));
   return text;
 }
 
 /**
  * What stands in a field for a value of the input: the other way round; undefined for what doesn't fit.
- * @param {Field} field @param {any} value @param {string} currency @returns {string | undefined}
+ * @param {Field} field @param {any} value @param {string} currency @param {string} locale @returns {string | undefined}
  */
-export function typedOf({ kind, options }, value, currency) {
-  if (kind === "money" || kind === "split") return value?.currency === currency ? plain(value.amount) : undefined;
+export function typedOf({ kind, options }, value, currency, locale) {
+  if (kind === "money" || kind === "split") return value?.currency === currency && isPlain(value.amount) ? typable(locale, String(value.amount)) : undefined;
   if (kind === "links" || kind === "lines") return Array.isArray(value) && value.every(isPlain) ? value.join("\n") : undefined;
   if (kind === "files" || kind === "rows") return undefined;
   return options?.includes(value) === false ? undefined : plain(value);
@@ -164,10 +168,10 @@ const plain = (value) => (isPlain(value) ? String(value) : undefined);
 /** @param {string} text */
 export const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 
-/** A milestone as one line: name | title | purpose | price | date. @param {string} line @param {string} currency */
-function row(line, currency) {
+/** A milestone as one line: name | title | purpose | price | date. @param {string} line @param {Reading} read */
+function row(line, read) {
   const [externalId = "", title, purpose, price, dueOn] = line.split("|").map((cell) => cell.trim() || undefined);
-  return { externalId, title, purpose, amount: price && typedMoney(price, currency), dueOn };
+  return { externalId, title, purpose, amount: price && read(price), dueOn };
 }
 
 /** What files are called and what is in them, as digests: the files themselves stay where they are. @param {FileList} files */

@@ -7,8 +7,9 @@
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
 import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
-import { faultsOf, fieldView, isAbout, typedOf, valueOf } from "./fields.js";
+import { faultsOf, fieldView, isAbout, readingOf, typedOf, valueOf } from "./fields.js";
 import { h } from "./dom.js";
+import { typable } from "./money.js";
 import { chargesOf, previewView } from "./previews.js";
 import { refusalView } from "./refusals.js";
 
@@ -43,7 +44,7 @@ export class Form {
     this.situation = situation;
     this.told = told;
     this.command = /** @type {Command} */ (COMMANDS[action]);
-    this.values = beginning(this.command, situation);
+    this.values = beginning(this.command, situation, element.language.locale);
     this.foresee();
   }
 
@@ -56,10 +57,11 @@ export class Form {
   /** The command's input, as it would be sent now. @returns {Answer} */
   get input() {
     const { command, situation, values } = this;
+    const read = readingOf(this.element, situation.contract.currency);
     /** @type {Answer} */
     const input = { [command.subject]: situation.subject.id, ...command.given?.(situation) };
     for (const field of command.fields) {
-      const value = valueOf(field, values[field.name], situation.contract.currency);
+      const value = valueOf(field, values[field.name], read);
       if (value === undefined || (field.beside && !values[field.beside])) continue;
       if (field.group) input[field.group] = { ...input[field.group], [field.name]: value };
       else input[field.name] = value;
@@ -72,7 +74,7 @@ export class Form {
     const given = flat(prepared, new Set(this.command.fields.map(({ group }) => group)));
     for (const field of this.command.fields) {
       const path = field.group ? `${field.group}.${field.name}` : field.name;
-      const typed = typedOf(field, given.get(path), this.situation.contract.currency);
+      const typed = typedOf(field, given.get(path), this.situation.contract.currency, this.element.language.locale);
       if (typed === undefined) continue;
       this.values = { ...this.values, [field.name]: typed };
       given.delete(path);
@@ -215,12 +217,12 @@ export class Form {
   }
 }
 
-/** What a form begins with: an edit with what is there. @param {Command} command @param {Situation} situation @returns {Answer} */
-function beginning({ mutation }, { subject }) {
+/** What a form begins with: an edit with what is there. @param {Command} command @param {Situation} situation @param {string} locale @returns {Answer} */
+function beginning({ mutation }, { subject }, locale) {
   if (mutation === "moveMilestone") return { position: String(subject.position) };
   if (mutation !== "editMilestone") return {};
   const { title, purpose, amount, dueOn, deliverables } = subject;
-  return { title, purpose, amount: amount?.amount, dueOn, deliverables: deliverables?.join("\n") };
+  return { title, purpose, amount: amount && typable(locale, amount.amount), dueOn, deliverables: deliverables?.join("\n") };
 }
 
 /** The values of an input by their paths, those of its groups apart. @param {Answer} prepared @param {Set<string | undefined>} groups @returns {Map<string, unknown>} */

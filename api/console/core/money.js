@@ -48,18 +48,38 @@ export function decimalsOf(currency) {
   }
 }
 
+/** Digits in groups, by one sign between all of them. */
+const GROUPED = /^[1-9]\d{0,2}([\s.,'\u2019\u066c])(?:\d{2,3}\1)*\d{3}$/;
+
 /**
- * What somebody has typed, as the API takes it: digits and one point, as many decimals as the currency has. Whatever else it is, the
- * server says what is wrong with it.
- * @param {string} typed @param {string} currency @param {number} [digits] @returns {Money}
+ * What somebody has typed, as the API takes it: digits and one point, as many decimals as the currency has. `1,250` and `1.250` are two
+ * sums: which of them is meant says the reader's locale, and where it knows nothing of the sign it is no amount. Whatever else it is,
+ * the server says what is wrong with it.
+ * @param {string} typed @param {string} currency @param {string} locale @param {number} [digits] @returns {Money}
  */
-export function typedMoney(typed, currency, digits = decimalsOf(currency)) {
-  const plain = westernDigits(typed).replace(/[\s\u066c']/g, "").replace("\u066b", ".");
-  const text = /^\d+,\d{1,2}$/.test(plain) ? plain.replace(",", ".") : plain.replace(/,(?=\d{3}(\D|$))/g, "");
-  const [whole = "", part] = text.split(".");
-  if (!/^\d+(\.\d*)?$/.test(text) || (part?.length ?? 0) > digits) return { amount: text, currency };
-  return { amount: digits ? `${whole}.${(part ?? "").padEnd(digits, "0")}` : whole, currency };
+export function typedMoney(typed, currency, locale, digits = decimalsOf(currency)) {
+  const text = plainly(typed);
+  const [, before = text, sign = "", after = ""] = /^(.*)([.,\u066b])(\d*)$/.exec(text) ?? [];
+  const { group, decimal } = signsOf(locale);
+  const isEither = GROUPED.test(text) && sign !== "" && /^\d+$/.test(before);
+  if (isEither && sign !== group && sign !== decimal) return { amount: "", currency };
+  const isWhole = GROUPED.test(text) && !(isEither && sign === decimal);
+  const [units, part] = isWhole ? [text, ""] : [before, after];
+  if (!/^\d+$/.test(units) && !(GROUPED.test(units) && (isWhole || !units.includes(sign)))) return { amount: text, currency };
+  const whole = units.replace(/\D/g, "");
+  return { amount: digits || part ? `${whole}.${part.padEnd(digits, "0")}` : whole, currency };
 }
 
-/** @param {string} text */
-const westernDigits = (text) => text.replace(/[\u0660-\u0669]/g, (digit) => String(digit.charCodeAt(0) - 0x660));
+/** An amount as it stands in a field for somebody to change, so that it is read as what it is. @param {string} locale @param {string} amount */
+export const typable = (locale, amount) => amount.replace(".", signsOf(locale).decimal);
+
+/** The signs that a locale writes in amounts. @param {string} locale */
+function signsOf(locale) {
+  const parts = numbers(locale, { style: "currency", currency: "USD" }).formatToParts(1234567.89);
+  const sign = (/** @type {string} */ type) => parts.find((part) => part.type === type)?.value ?? "";
+  return { group: sign("group"), decimal: sign("decimal") };
+}
+
+/** With western digits, and without the marks that only turn the direction of writing. @param {string} text */
+const plainly = (text) =>
+  text.replace(/[\u061c\u200e\u200f]/g, "").replace(/[\u0660-\u0669\u06f0-\u06f9]/g, (digit) => String(digit.charCodeAt(0) % 16)).trim();

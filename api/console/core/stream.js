@@ -4,7 +4,7 @@
  * `EventSource` can't send credentials, and retries by its own rules; so the few rules of `text/event-stream` that the server uses
  * are read here. Nothing is missed and nothing comes twice: each connection asks for what comes after the last cursor.
  */
-import { Failed, failure, gql, pause } from "./api.js";
+import { Failed, failure, gql, isFinal, pause } from "./api.js";
 
 /** @typedef {"connecting" | "live" | "ended"} Connection */
 /**
@@ -49,7 +49,6 @@ export const changesOf = (contractId) => ({ document: CHANGES, field: "changes",
 export const deliveriesTo = (webhook) => ({ document: DELIVERIES, field: "deliveryUpdated", variables: { webhook }, tellsStates: true });
 
 const SILENCE_MS = 45_000;
-const FINAL = ["UNAUTHENTICATED", "FORBIDDEN", "BAD_REQUEST", "NOT_FOUND", "QUERY_TOO_COMPLEX"];
 
 /** The cursor of this moment. @param {Api} api @returns {Promise<string>} */
 export async function latestCursor(api) {
@@ -85,7 +84,7 @@ async function keepFollowing(api, { contractId = null, types = null, after, foll
       if (stopped.aborted) return;
       const failed = error instanceof Failed ? error : new Failed("NETWORK", String(error));
       if (failed.code === "LOG_CUT") cursor = null; // what came last is no more: from now on
-      if (FINAL.includes(failed.code)) return onConnection("ended", failed);
+      if (isFinal(failed)) return onConnection("ended", failed);
       failures += failed.code === "GOING_AWAY" ? 0 : 1;
     }
     if (stopped.aborted) return;

@@ -48,6 +48,9 @@ interface Command {
   given?: (situation: Situation) => Answer;
 }
 
+/** What somebody has typed as an amount of a currency, in the reader's locale. */
+type Reading = (typed: string) => Money;
+
 /** A milestone as it is being written. */
 interface Row {
   /** Names the row while it is edited. */

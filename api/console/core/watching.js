@@ -5,11 +5,10 @@
  * the event touched comes with it, as it is by then, and is shown at once; the rest follows once for all that happens at about the
  * same time. An event during an answer is followed by one more question, so that what is shown last was read after the last event.
  */
-import { AGAIN_MS, Failed, isPassing, pause } from "./api.js";
+import { AGAIN_MS, Failed, isFinal, pause } from "./api.js";
 import { clockOf } from "./clock.js";
 import { changesOf, follow, latestCursor } from "./stream.js";
 
-const PASSING = ["NETWORK", "RATE_LIMITED", "GOING_AWAY"];
 const ASK_AGAIN_MS = 5000;
 const EVENT_MS = 1000;
 /** How long the rest waits where an event has told what it touched: so long both sides' windows are left alone with that. */
@@ -87,14 +86,14 @@ class Watching {
     this.#stop = follow(this.api, { followed: changesOf(this.contractId), after, onEvent, onConnection });
   }
 
-  /** Where to begin; asked for again as long as nobody answers. @returns {Promise<string | null>} */
+  /** Where to begin; asked for again until it is known, or will never be. @returns {Promise<string | null>} */
   async #cursor() {
     for (;;) {
       try {
         return await latestCursor(this.api);
       } catch (error) {
         this.#fail(/** @type {Failed} */ (error));
-        if (this.#isOver || !isPassing(error)) return null;
+        if (this.#isOver || isFinal(error)) return null;
         await pause(AGAIN_MS);
       }
     }
@@ -224,7 +223,7 @@ class Question {
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       this.told.onFailure(error);
-      if (PASSING.includes(error.code)) setTimeout(() => this.isWanted && this.ask(), ASK_AGAIN_MS);
+      if (!isFinal(error)) setTimeout(() => this.isWanted && this.ask(), ASK_AGAIN_MS);
     } finally {
       this.#isAsking = false;
       if (this.#isAskedAgain) this.ask();

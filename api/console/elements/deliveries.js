@@ -56,7 +56,7 @@ export class EarnestDeliveries extends EarnestElement {
       this.#pages = [data.deliveries];
       this.receive(data);
     } catch (error) {
-      this.fail(/** @type {any} */ (error));
+      if (asked === this.#asked) this.failFor(error, () => this.#ask());
     }
   }
 
@@ -73,9 +73,15 @@ export class EarnestDeliveries extends EarnestElement {
 
   async #more() {
     const after = this.#pages.at(-1)?.pageInfo.endCursor;
-    const { deliveries } = await this.api.ask(DELIVERIES, { filter: this.#filter, after });
-    this.#pages.push(deliveries);
-    this.render();
+    const asked = this.#asked;
+    try {
+      const { deliveries } = await this.api.ask(DELIVERIES, { filter: this.#filter, after });
+      if (asked !== this.#asked) return; // the list has begun anew meanwhile
+      this.#pages.push(deliveries);
+      this.render();
+    } catch (error) {
+      this.fail(/** @type {any} */ (error));
+    }
   }
 
   view() {

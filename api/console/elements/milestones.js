@@ -33,6 +33,12 @@ export class EarnestMilestones extends EarnestElement {
   /** @type {Map<string, Answer>} */ #work = new Map();
   /** @type {Set<string>} */ #opened = new Set();
 
+  start() {
+    this.#work.clear();
+    this.#opened.clear();
+    super.start();
+  }
+
   view() {
     if (!this.data) return this.waiting();
     const { contract } = this.data;
@@ -116,8 +122,8 @@ export class EarnestMilestones extends EarnestElement {
 export const attached = (links, attachments) =>
   links.length + attachments.length > 0 &&
   h("ul", { class: "small" },
-    links.map((address) => h("li", { key: address }, link(address))),
-    attachments.map(({ name, sha256 }) => h("li", { key: sha256, title: sha256 }, words(name), h("code", { class: "faint", dir: "ltr" }, ` ${sha256.slice(0, 12)}…`))));
+    links.map((address, at) => h("li", { key: `link ${at}` }, link(address))),
+    attachments.map(({ name, sha256 }, at) => h("li", { key: `file ${at}`, title: sha256 }, words(name), h("code", { class: "faint", dir: "ltr" }, ` ${sha256.slice(0, 12)}…`))));
 
 /** What has moved is shown with the whole plan. @param {Answer} one @param {Answer} other */
 const isSamePlace = (one, other) => one.id === other.id && one.position === other.position;

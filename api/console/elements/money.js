@@ -7,7 +7,7 @@ import { define, EarnestElement } from "../core/element.js";
 import { difference, fromMinor, isSome, sum } from "../core/money.js";
 import { kindOf } from "../core/previews.js";
 
-/** @typedef {{x: number, y: number, key: string, sum: Money}} Box @typedef {{from: string, to: string, sum: Money}} Flow */
+/** @typedef {{x: number, y: number, key: string, sum: Money | null}} Box @typedef {{from: string, to: string, sum: Money}} Flow */
 
 const MONEY = gql`query Money($id: ID!) {
   viewer { now }
@@ -18,7 +18,7 @@ const MONEY = gql`query Money($id: ID!) {
       clientFeesHeld { amount currency } clientFees { amount currency } freelancerFees { amount currency }
       payable { client { amount currency } freelancer { amount currency } } inTransit { amount currency }
     }
-    paymentOrders(last: 100) { nodes { id kind state amount { amount currency } isStuck explanation createdAt } }
+    paymentOrders(last: 100) { nodes { id kind state amount { amount currency } isStuck explanation createdAt } pageInfo { hasPreviousPage } }
     deposits(last: 50) { nodes { id state charge { amount currency } } pageInfo { hasPreviousPage } }
     transfers(last: 25) { nodes { id debit credit amount { amount currency } occurredAt } }
   }
@@ -46,7 +46,7 @@ export class EarnestMoney extends EarnestElement {
   #picture(contract) {
     const { boxes, flows } = flowOf(contract);
     const isMirrored = this.language.direction === "rtl";
-    const told = boxes.map((box) => `${this.say(`money.${box.key}`)}: ${this.money(box.sum)}`).join("; ");
+    const told = boxes.filter((box) => box.sum).map((box) => `${this.say(`money.${box.key}`)}: ${this.money(box.sum)}`).join("; ");
     return h("figure", { part: "picture" },
       h("svg", { viewBox: `0 0 ${CANVAS.width} ${CANVAS.height}`, role: "img", "aria-label": `${this.say("money.picture")} ${told}` },
         flows.map((flow) => this.#arrow(flow, boxes, isMirrored)),
@@ -107,6 +107,7 @@ export class EarnestMoney extends EarnestElement {
 function flowOf(contract) {
   const { escrow, paymentOrders } = contract;
   const paidOut = total(paymentOrders.nodes.filter((/** @type {Answer} */ one) => one.kind === "PAYOUT" && one.state === "PAID").map((/** @type {Answer} */ one) => one.amount), escrow.held);
+  const isWhole = !paymentOrders.pageInfo.hasPreviousPage; // of some of the payouts there is no sum
   const fees = sum(escrow.clientFees, escrow.freelancerFees);
   const earned = sum(difference(escrow.released, escrow.freelancerFees), escrow.bonuses);
   const elsewhere = total([escrow.held, escrow.released, escrow.lost, escrow.bonuses, escrow.clientFeesHeld, escrow.clientFees], escrow.held);
@@ -115,7 +116,7 @@ function flowOf(contract) {
   const boxes = [
     { key: "deposited", x: 5, y: 20, sum: came }, { key: "held", x: 255, y: 20, sum: sum(escrow.held, escrow.clientFeesHeld) },
     { key: "earned", x: 505, y: 20, sum: earned }, { key: "refunded", x: 5, y: 165, sum: refunded },
-    { key: "fees", x: 255, y: 165, sum: fees }, { key: "paidOut", x: 505, y: 165, sum: paidOut },
+    { key: "fees", x: 255, y: 165, sum: fees }, { key: "paidOut", x: 505, y: 165, sum: isWhole ? paidOut : null },
   ];
   const flows = [
     { from: "deposited", to: "held", sum: came }, { from: "held", to: "earned", sum: earned }, { from: "held", to: "refunded", sum: refunded },

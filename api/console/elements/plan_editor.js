@@ -8,8 +8,8 @@ import { Failed, gql, newKey } from "../core/api.js";
 import { documentOf } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { fault } from "../core/fields.js";
-import { isAmount, typedMoney } from "../core/money.js";
+import { fault, readingOf } from "../core/fields.js";
+import { isAmount, typable } from "../core/money.js";
 import { changesBetween, draftOf, emptyRow, isAmendable, isPlanned, milestoneOf, rowOf } from "../core/plans.js";
 import { hintText, refusalView } from "../core/refusals.js";
 import { refresh } from "../core/watching.js";
@@ -44,7 +44,6 @@ const SETTLING_MS = 400;
 export class EarnestPlanEditor extends EarnestElement {
   static observedAttributes = [...EarnestElement.observedAttributes, "client", "freelancer", "currency"];
 
-
   /** @type {Row[]} */ #before = [];
   /** @type {Row[]} */ #rows = [];
   /** @type {Answer} */ #head = {};
@@ -54,6 +53,7 @@ export class EarnestPlanEditor extends EarnestElement {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   #key = newKey();
   #said = "";
+  /** What is said of what was sent, until somebody goes on writing. */ #done = "";
   #isSending = false;
   #reviewed = 0;
 
@@ -78,16 +78,27 @@ export class EarnestPlanEditor extends EarnestElement {
   start() {
     this.whenLeft(() => clearTimeout(this.#timer));
     if (this.#mode === "propose") this.#begin({ contract: null });
-    else if (this.contract) void this.api.ask(PLAN, { id: this.contract }).then((data) => this.#begin(data), (error) => this.fail(error));
+    else if (this.contract) void this.#ask();
+  }
+
+  async #ask() {
+    const { begun } = this;
+    try {
+      const data = await this.api.ask(PLAN, { id: this.contract });
+      if (begun === this.begun) this.#begin(data);
+    } catch (error) {
+      if (begun === this.begun) this.failFor(error, () => this.#ask());
+    }
   }
 
   /** @param {Answer} data */
   #begin(data) {
     const { contract } = data;
     const shown = contract?.milestones.filter((/** @type {Answer} */ one) => this.#mode === "change" || one.state !== "CANCELLED") ?? [];
-    this.#before = shown.map(rowOf);
+    const { locale } = this.language;
+    this.#before = shown.map((/** @type {Answer} */ one) => rowOf(one, locale));
     this.#rows = contract ? this.#before.map((row) => ({ ...row })) : [emptyRow()];
-    this.#head = { title: contract?.title ?? "", description: contract?.description ?? "", budget: contract?.budget?.amount ?? "", client: this.getAttribute("client") ?? "", freelancer: this.getAttribute("freelancer") ?? "", currency: this.getAttribute("currency") ?? "USD", message: "" };
+    this.#head = { title: contract?.title ?? "", description: contract?.description ?? "", budget: contract?.budget ? typable(locale, contract.budget.amount) : "", client: this.getAttribute("client") ?? "", freelancer: this.getAttribute("freelancer") ?? "", currency: this.getAttribute("currency") ?? "USD", message: "" };
     this.#key = newKey();
     this.#review();
     this.receive(data);
@@ -99,7 +110,7 @@ export class EarnestPlanEditor extends EarnestElement {
     const submit = (/** @type {Event} */ event) => (event.preventDefault(), void this.#send());
     return h("form", { class: "stack", part: "editor", novalidate: true, onsubmit: submit, "aria-label": this.say(`action.${MODES[this.#mode]?.action}`) },
       h("p", { class: "label title", tabindex: "-1" }, this.say(`action.${MODES[this.#mode]?.action}`)),
-      h("p", { key: "said", class: "sr", role: "status", "aria-live": "assertive" }, this.#said),
+      h("p", { key: "said", class: this.#done ? "good small" : "sr", role: "status", "aria-live": "assertive" }, this.#done || this.#said),
       !isChange && this.#headView(),
       h("ol", { key: "rows", class: "stack", part: "rows" }, this.#rows.map((row, at) => this.#rowView(row, at))),
       h("div", { key: "tools", class: "row" },
@@ -127,10 +138,13 @@ export class EarnestPlanEditor extends EarnestElement {
   /** @param {string} name @param {string} tag @param {boolean} isRequired */
   #headField(name, tag, isRequired) {
     const id = `head-${name}`;
+    const isRefused = this.#refusals.some((refusal) => refusal.field === name || refusal.field?.startsWith(`${name}.`));
+    const hint = name === "budget" && this.#keptBudget;
     const typed = (/** @type {any} */ event) => this.#typeHead(name, event.target.value);
     return h("div", { key: name, class: "field" },
       h("label", { for: id }, this.say(`field.${name}`), !isRequired && h("span", { class: "faint small" }, ` ${this.say("field.optional")}`)),
-      h(tag, { id, dir: "auto", value: this.#head[name] ?? "", "aria-required": isRequired ? "true" : null, oninput: typed }));
+      h(tag, { id, dir: "auto", value: this.#head[name] ?? "", "aria-required": isRequired ? "true" : null, "aria-invalid": isRefused ? "true" : null, "aria-describedby": hint ? `${id}-hint` : null, oninput: typed }),
+      hint && h("span", { class: "hint", id: `${id}-hint` }, this.say("plan.budgetStays", { sum: this.money(hint) })));
   }
 
   /** @param {Row} row @param {number} at */
@@ -195,6 +209,7 @@ export class EarnestPlanEditor extends EarnestElement {
 
   #changed() {
     this.#refusals = [];
+    this.#done = "";
     this.#review();
     this.render();
   }
@@ -258,9 +273,22 @@ export class EarnestPlanEditor extends EarnestElement {
     this.shadowRoot?.getElementById(id)?.focus();
   }
 
+  get #read() {
+    return readingOf(this, this.#currency);
+  }
+
+  get #typedBudget() {
+    return (this.#head.budget ?? "").trim();
+  }
+
   get #budget() {
-    const budget = typedMoney(this.#head.budget ?? "", this.#currency);
+    const budget = this.#read(this.#typedBudget);
     return isAmount(budget) ? budget : null;
+  }
+
+  /** A contract has the budget that it has until it is given another: leaving it out takes nothing away. @returns {Money | null} */
+  get #keptBudget() {
+    return this.#typedBudget ? null : (this.data?.contract?.budget ?? null);
   }
 
   #review() {
@@ -270,7 +298,7 @@ export class EarnestPlanEditor extends EarnestElement {
 
   async #askForHints() {
     const asked = (this.#reviewed += 1);
-    const plan = this.#rows.map((row) => draftOf(row, this.#currency));
+    const plan = this.#rows.map((row) => draftOf(row, this.#read));
     const timeZone = this.data?.contract?.timeZone ?? null;
     const { reviewPlan } = await this.api.ask(REVIEW, { plan, budget: this.#budget, timeZone }).catch(() => ({ reviewPlan: [] }));
     if (asked !== this.#reviewed) return;
@@ -284,7 +312,7 @@ export class EarnestPlanEditor extends EarnestElement {
     if (!amount) return this.#focus("head-budget");
     try {
       const { splitBudget } = await this.api.ask(SPLIT, { amount, ratios: this.#rows.map(() => 1) });
-      this.#rows.forEach((row, at) => (row.amount = splitBudget[at]?.amount ?? row.amount));
+      this.#rows.forEach((row, at) => (row.amount = splitBudget[at] ? typable(this.language.locale, splitBudget[at].amount) : row.amount));
       this.#changed();
     } catch (error) {
       this.fail(/** @type {Failed} */ (error));
@@ -297,18 +325,20 @@ export class EarnestPlanEditor extends EarnestElement {
     const currency = this.#currency;
     const { contract } = this.data ?? {};
     const said = message ? { message } : {};
-    if (this.#mode === "change") return { contractId: contract.id, changes: changesBetween(this.#before, this.#rows, currency), message: message ?? "", expectedVersion: contract.planVersion };
-    const plan = { title, description, milestones: this.#rows.map((row) => milestoneOf(row, currency)), ...(this.#budget ? { budget: this.#budget } : {}), ...said };
+    if (this.#mode === "change") return { contractId: contract.id, changes: changesBetween(this.#before, this.#rows, this.#read), message: message ?? "", expectedVersion: contract.planVersion };
+    const plan = { title, description, milestones: this.#rows.map((row) => milestoneOf(row, this.#read)), ...(this.#budget ? { budget: this.#budget } : {}), ...said };
     return this.#mode === "propose" ? { ...plan, clientId: client, freelancerId: freelancer, currency } : { ...plan, contractId: contract.id, expectedVersion: contract.planVersion };
   }
 
   /** What can't be sent as it is written; the server says the rest. */
   #faults() {
-    const currency = this.#currency;
-    return this.#rows.flatMap((row, at) => [
-      ...(isPlanned(row) && !row.isRemoved && !isAmount(typedMoney(row.amount, currency)) ? [fault(this, `milestones.${at}.amount`, row.amount)] : []),
+    const budget = this.#typedBudget && !this.#budget && this.#mode !== "change" ? [fault(this, "budget", this.#typedBudget)] : [];
+    const read = this.#read;
+    const rows = this.#rows.flatMap((row, at) => [
+      ...(isPlanned(row) && !row.isRemoved && !isAmount(read(row.amount)) ? [fault(this, `milestones.${at}.amount`, row.amount)] : []),
       ...(row.isRemoved || row.dueOn ? [] : [fault(this, `milestones.${at}.dueOn`, "")]),
     ]);
+    return [...budget, ...rows];
   }
 
   #showFaults() {
@@ -336,9 +366,10 @@ export class EarnestPlanEditor extends EarnestElement {
     }
   }
 
-  /** @param {Answer} done @param {string} action */
+  /** What was sent is done, and the next plan is another one: it begins anew, so that nobody sends the same twice. @param {Answer} done @param {string} action */
   #finish(done, action) {
-    this.#key = newKey();
+    this.#done = this.say("form.done", { action: this.say(`action.${action}`) });
+    this.restart();
     if (this.contract) refresh(this.api, this.contract);
     this.tell("earnest-done", { action, subject: done.contract?.id ?? this.contract });
     this.onDone?.(done);

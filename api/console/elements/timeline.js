@@ -3,7 +3,7 @@
  *
  * Events count without gaps; so what is missing between what was asked for and what came is seen, and asked for again.
  */
-import { AGAIN_MS, gql, isPassing } from "../core/api.js";
+import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
 
@@ -28,6 +28,8 @@ export class EarnestTimeline extends EarnestElement {
 
   start() {
     this.#events.clear();
+    this.#titles.clear();
+    this.#before = null;
     this.#newest = 0;
     if (!this.contract) return;
     this.watch({ document: null, onBegun: () => void this.#ask(null), onEvent: (event) => this.#come(event) });
@@ -35,22 +37,27 @@ export class EarnestTimeline extends EarnestElement {
 
   /** Ask for a page: the latest, or the one before a cursor. @param {string | null} before */
   async #ask(before) {
+    const { begun } = this;
     this.#isAsking = true;
     this.render();
     try {
       const data = await this.api.ask(TIMELINE, { id: this.contract, before });
-      for (const { id, title } of data.contract?.milestones ?? []) this.#titles.set(id, title);
-      for (const event of data.contract?.timeline.nodes ?? []) this.#keep(event);
-      this.#newest = Math.max(this.#newest, ...this.#events.keys());
-      if (before !== null || this.#before === null) this.#before = pageBefore(data);
-      this.receive(data);
+      if (begun === this.begun) this.#take(data, before);
     } catch (error) {
-      this.fail(/** @type {any} */ (error));
-      if (isPassing(error)) setTimeout(() => this.isConnected && void this.#ask(before), AGAIN_MS);
+      if (begun === this.begun) this.failFor(error, () => this.#ask(before));
     } finally {
       this.#isAsking = false;
       this.render();
     }
+  }
+
+  /** @param {Answer} data a page of events @param {string | null} before what it was asked for */
+  #take(data, before) {
+    for (const { id, title } of data.contract?.milestones ?? []) this.#titles.set(id, title);
+    for (const event of data.contract?.timeline.nodes ?? []) this.#keep(event);
+    this.#newest = Math.max(this.#newest, ...this.#events.keys());
+    if (before !== null || this.#before === null) this.#before = pageBefore(data);
+    this.receive(data);
   }
 
   /** An event of the stream. If one before it is missing, the latest page is asked for, too. @param {Answer} event */

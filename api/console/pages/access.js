@@ -14,7 +14,7 @@ const ACCESS = gql`query Access {
     account {
       name members { id person name role addedAt removedAt }
       apiKeys { id name hint scopes contractIds createdAt expiresAt revokedAt lastUsedAt }
-      sessions(first: 50) { nodes { id scopes contractIds origins hint isWaiting expiresAt endedAt } }
+      sessions(last: 50) { nodes { id scopes contractIds origins hint isWaiting expiresAt endedAt } }
     }
   }
 }`;
@@ -38,7 +38,7 @@ export class AccessPage extends Page {
   content(/** @type {Answer} */ { viewer }) {
     const { account } = viewer;
     return [
-      this.#list("pages.sessions", account.sessions?.nodes ?? [], (one) => this.#sessionView(one), this.byKey(viewer, this.#linkForm(viewer))),
+      this.#list("pages.sessions", [...(account.sessions?.nodes ?? [])].reverse(), (one) => this.#sessionView(one), this.byKey(viewer, this.#linkForm(viewer))),
       this.#list("pages.keys", account.apiKeys ?? [], (one) => this.#keyView(one), this.byKey(viewer, this.#keyForm(viewer))),
       this.#list("pages.members", (account.members ?? []).filter((/** @type {Answer} */ one) => !one.removedAt), (one) => this.#memberView(one), this.byKey(viewer, this.#memberForm(viewer))),
     ];

@@ -69,7 +69,7 @@ export class OperatorPage extends Page {
     const more = () => (this.#shown[field] = nodes.length + A_PAGE);
     return h("section", { key: field, class: "card stack", "aria-labelledby": field },
       h("h2", { id: field }, this.say(`pages.${field}`)),
-      nodes.length === 0 ? h("p", { class: "faint" }, this.say("pages.none")) : h("ul", { class: "stack" }, nodes.map((/** @type {Answer} */ thing) => h("li", { key: thing.id ?? thing.subject, class: "stack" }, view(thing)))),
+      nodes.length === 0 ? h("p", { class: "faint" }, this.say("pages.none")) : h("ul", { class: "stack" }, nodes.map((/** @type {Answer} */ thing) => h("li", { key: thing.id ?? `${thing.kind} ${thing.subject} ${thing.atProvider.currency}`, class: "stack" }, view(thing)))),
       this.moreView(hasMore, more));
   }
 

@@ -3,7 +3,7 @@
  *
  * Nothing is guessed: after each command, and when the console hears of an event, a page asks again and shows what it is told.
  */
-import { AGAIN_MS, Failed, isPassing, newKey } from "../core/api.js";
+import { Failed, newKey } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { EarnestElement } from "../core/element.js";
 import { refusalView } from "../core/refusals.js";
@@ -56,8 +56,7 @@ export class Page extends EarnestElement {
       const data = await this.load();
       if (this.isConnected) this.receive(data);
     } catch (error) {
-      this.fail(error instanceof Failed ? error : new Failed("OTHER", String(error)));
-      if (isPassing(error)) setTimeout(() => this.isConnected && void this.reload(), AGAIN_MS);
+      this.failFor(error instanceof Failed ? error : new Failed("OTHER", String(error)), () => this.reload());
     } finally {
       this.#isLoading = false;
     }

@@ -11,7 +11,7 @@ import { ERRORS, Page } from "./page.js";
 
 const NEXT = gql`query Next { viewer { now scopes } contracts(orderBy: DEADLINE, first: 1) { nodes { title nextDeadline { at action } } } }`;
 
-const ADVANCE = gql`mutation Advance($input: AdvanceTestClockInput!) { done: advanceTestClock(input: $input) { ${ERRORS} to reachedAt hasMore } }`;
+const ADVANCE = gql`mutation Advance($input: AdvanceTestClockInput!, $key: String!) { done: advanceTestClock(input: $input) @idempotent(key: $key) { ${ERRORS} to reachedAt hasMore } }`;
 
 const STEPS = /** @type {[string, string][]} */ ([["pages.pass1", "PT24H"], ["pages.pass14", "PT336H"]]);
 

@@ -429,6 +429,7 @@ export default {
   "plan.restore": "أبقِ: {number}. {title}",
   "plan.removed": "محذوفة",
   "plan.moved": "{title} رقمها الآن {number}.",
+  "plan.budgetStays": "إذا تُرك هذا فارغًا تبقى الميزانية {sum}.",
   "plan.hints": "ملاحظات على المراحل: {count}",
   "hint.FEW_MILESTONES": "في معظم الخطط {usualLeast} إلى {usualMost} مراحل. الخطوات الأصغر تخاطر بأقل في كل مرة.",
   "hint.MANY_MILESTONES": "في معظم الخطط {usualLeast} إلى {usualMost} مراحل. الخطوات الأقل أسهل متابعةً.",

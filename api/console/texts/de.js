@@ -429,6 +429,7 @@ export default {
   "plan.restore": "Behalten: {number}. {title}",
   "plan.removed": "Gestrichen",
   "plan.moved": "{title} ist jetzt Nummer {number}.",
+  "plan.budgetStays": "Bleibt das leer, gilt das Budget von {sum} weiter.",
   "plan.hints": "Hinweise zu den Meilensteinen: {count}",
   "hint.FEW_MILESTONES": "Die meisten Pläne haben {usualLeast} bis {usualMost} Meilensteine. Kleinere Schritte setzen weniger auf einmal aufs Spiel.",
   "hint.MANY_MILESTONES": "Die meisten Pläne haben {usualLeast} bis {usualMost} Meilensteine. Weniger Schritte wären leichter zu überblicken.",

@@ -429,6 +429,7 @@ export default {
   "plan.restore": "Keep: {number}. {title}",
   "plan.removed": "Removed",
   "plan.moved": "{title} is number {number} now.",
+  "plan.budgetStays": "The budget of {sum} stays if you leave this empty.",
   "plan.hints": "Hints on the milestones: {count}",
   "hint.FEW_MILESTONES": "Most plans have {usualLeast} to {usualMost} milestones. Smaller steps would risk less at a time.",
   "hint.MANY_MILESTONES": "Most plans have {usualLeast} to {usualMost} milestones. Fewer steps would be easier to follow.",
