@@ -15,6 +15,7 @@ from escrow import ids
 from escrow.database import execute
 from escrow.ids import Kind
 from escrow.money import Money
+from escrow.payments import leases
 from escrow.payments.calls import ChargeRequest, Step, key_of
 from escrow.payments.reconciliation import standing
 from escrow.payments.results import Prepared, ProviderError
@@ -70,6 +71,7 @@ async def test_reconcile_exits_with_one_naming_each_sum_that_differs_at_the_prov
     ]
     await deal.approve()
     await deal.pay_out()
+    assert await leases.claim(10, provider="sandbox"), "a payout is on its way once a worker began to call for it"
     code, said, complaints = await earnest(database, redis_url, "reconcile")
     mark = " (from before: it can't be judged while money of it is on its way)"
     assert (code, complaints) == (1, ""), "what can't be judged any more still differs"

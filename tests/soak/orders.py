@@ -43,7 +43,7 @@ DEALS_A_DEPLOYMENT: Final = 500
 """Each step looks through all that there ever was, so deployments don't grow for ever."""
 
 ROUNDS: Final = 2
-SIDE_BY_SIDE: Final = 4
+SIDE_BY_SIDE: Final = 8
 """One that waits for what is late leaves the machine to the other."""
 
 
