@@ -16,6 +16,7 @@ from typing import Final
 
 from escrow import bell, database, process_log, sweep
 from escrow.bell import Topic, Wakeups
+from escrow.handing_back import hand_back
 from escrow.log import UnknownEvent
 
 POLL_SECONDS: Final = 0.5
@@ -181,11 +182,7 @@ class _Work:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for step in (self._give_back_claimed, self.hand_back):
-            try:
-                await step()
-            except Exception as error:  # noqa: BLE001 - leases end by themselves; one that failed keeps no other back
-                _log.warning("leases not handed back", extra={"error": error})
+        await hand_back(self._give_back_claimed, self.hand_back)
 
     async def _give_back_claimed(self) -> None:
         """What a claim took that was cut off in the middle of it: nobody has begun with these."""

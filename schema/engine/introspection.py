@@ -43,10 +43,10 @@ class SchemaAnswers:
 
     def get(self, question: Question | None) -> bytes | None:
         """The printed answer, if it is known."""
-        found = self._kept.get(question) if question is not None else None
-        if question is not None and found is not None:
-            self._kept.move_to_end(question)
-        return found
+        if question is None or question not in self._kept:
+            return None
+        self._kept.move_to_end(question)
+        return self._kept[question]
 
     def keep(self, question: Question | None, printed: bytes) -> None:
         """Remember an answer without errors."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from escrow import bell, database, meters, process_log, spans, traces
 from escrow.bell import Topic, Wakeups
+from escrow.handing_back import hand_back
 from escrow.spans import Kind
 from webhooks.delivery import breaker, claims, completion
 from webhooks.delivery.completion_queue import Completed, CompletionQueue
@@ -294,11 +295,7 @@ class Dispatcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for step in (self._give_back_claimed, self._completed, self._hand_back_all):
-            try:
-                await step()
-            except Exception as error:  # noqa: BLE001 - leases end by themselves; one that failed keeps no other back
-                _log.warning("leases not handed back", extra={"error": error})
+        await hand_back(self._give_back_claimed, self._completed, self._hand_back_all)
 
     async def _give_back_claimed(self) -> None:
         """What a claim took that was cut off in the middle of it: nobody has begun with these."""

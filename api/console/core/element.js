@@ -40,7 +40,7 @@ export class EarnestElement extends HTMLElement {
   /** Whether the server has another release than this page. */
   #isOutdated = false;
   /** Counts how often it began: what was asked before it began anew is about something else. */
-  begun = 0;
+  #begun = 0;
   /** The language while something is rendered, looked up once for all of it. @type {import("./texts.js").Language | null} */
   #spoken = null;
   /** Parts of the view, and what they were made of. @type {Map<unknown, {of: unknown[], part: Described}>} */
@@ -125,19 +125,19 @@ export class EarnestElement extends HTMLElement {
 
   /** Begin to show what the attributes say, once for all that change together. */
   restart() {
-    const begun = (this.begun += 1);
+    const begun = (this.#begun += 1);
     queueMicrotask(() => {
-      if (begun === this.begun && this.isConnected) void this.#start();
+      if (begun === this.#begun && this.isConnected) void this.#start();
     });
   }
 
   async #start() {
     for (const end of this.#endings.splice(0)) end();
-    const begun = this.begun;
+    const begun = this.#begun;
     this.data = null;
     this.failure = null;
     await load(this).catch(() => this.#loadLater());
-    if (begun !== this.begun || !this.isConnected) return;
+    if (begun !== this.#begun || !this.isConnected) return;
     this.start();
     this.renderNow();
   }
@@ -178,6 +178,20 @@ export class EarnestElement extends HTMLElement {
     this.failure = error;
     this.render();
     this.tell("earnest-failure", error);
+  }
+
+  /**
+   * Ask about what is shown now, until there is an answer; nothing is done with it if something else is shown by then.
+   * @param {string} document @param {Answer} variables @param {(data: Answer) => void} take
+   */
+  async askFor(document, variables, take) {
+    const begun = this.#begun;
+    try {
+      const data = await this.api.ask(document, variables);
+      if (begun === this.#begun) take(data);
+    } catch (error) {
+      if (begun === this.#begun) this.failFor(error, () => this.askFor(document, variables, take));
+    }
   }
 
   /** Something wasn't answered: it is asked again in a while, unless that can't help or something else is shown by then. @param {unknown} error @param {() => unknown} ask */

@@ -78,17 +78,7 @@ export class EarnestPlanEditor extends EarnestElement {
   start() {
     this.whenLeft(() => clearTimeout(this.#timer));
     if (this.#mode === "propose") this.#begin({ contract: null });
-    else if (this.contract) void this.#ask();
-  }
-
-  async #ask() {
-    const { begun } = this;
-    try {
-      const data = await this.api.ask(PLAN, { id: this.contract });
-      if (begun === this.begun) this.#begin(data);
-    } catch (error) {
-      if (begun === this.begun) this.failFor(error, () => this.#ask());
-    }
+    else if (this.contract) void this.askFor(PLAN, { id: this.contract }, (data) => this.#begin(data));
   }
 
   /** @param {Answer} data */
@@ -138,12 +128,11 @@ export class EarnestPlanEditor extends EarnestElement {
   /** @param {string} name @param {string} tag @param {boolean} isRequired */
   #headField(name, tag, isRequired) {
     const id = `head-${name}`;
-    const isRefused = this.#refusals.some((refusal) => refusal.field === name || refusal.field?.startsWith(`${name}.`));
     const hint = name === "budget" && this.#keptBudget;
     const typed = (/** @type {any} */ event) => this.#typeHead(name, event.target.value);
     return h("div", { key: name, class: "field" },
       h("label", { for: id }, this.say(`field.${name}`), !isRequired && h("span", { class: "faint small" }, ` ${this.say("field.optional")}`)),
-      h(tag, { id, dir: "auto", value: this.#head[name] ?? "", "aria-required": isRequired ? "true" : null, "aria-invalid": isRefused ? "true" : null, "aria-describedby": hint ? `${id}-hint` : null, oninput: typed }),
+      h(tag, { id, dir: "auto", value: this.#head[name] ?? "", "aria-required": isRequired ? "true" : null, "aria-invalid": this.#refusalsOf(name).length > 0 ? "true" : null, "aria-describedby": hint ? `${id}-hint` : null, oninput: typed }),
       hint && h("span", { class: "hint", id: `${id}-hint` }, this.say("plan.budgetStays", { sum: this.money(hint) })));
   }
 
@@ -177,7 +166,7 @@ export class EarnestPlanEditor extends EarnestElement {
     const id = `${column}-${row.key}`;
     const isLong = column === "purpose" || column === "deliverables";
     const place = this.#rows.indexOf(row);
-    const said = this.#refusals.filter((refusal) => new RegExp(`^milestones\\.${place}\\.${column}(\\.|$)`).test(refusal.field ?? ""));
+    const said = this.#refusalsOf(`milestones.${place}.${column}`);
     const props = { id, value: row[column], dir: column === "amount" ? "ltr" : "auto", "aria-invalid": said.length > 0 ? "true" : null, oninput: (/** @type {any} */ event) => this.#type(row, column, event.target.value) };
     return h("div", { key: column, class: "field" },
       h("label", { for: id }, this.say(`field.${column}`), column === "amount" && ` (${this.#currency})`),
@@ -271,6 +260,11 @@ export class EarnestPlanEditor extends EarnestElement {
   /** @param {string} id */
   #focus(id) {
     this.shadowRoot?.getElementById(id)?.focus();
+  }
+
+  /** @param {string} path of a field, with what is below it */
+  #refusalsOf(path) {
+    return this.#refusals.filter(({ field }) => `${field}.`.startsWith(`${path}.`));
   }
 
   get #read() {

@@ -37,18 +37,11 @@ export class EarnestTimeline extends EarnestElement {
 
   /** Ask for a page: the latest, or the one before a cursor. @param {string | null} before */
   async #ask(before) {
-    const { begun } = this;
     this.#isAsking = true;
     this.render();
-    try {
-      const data = await this.api.ask(TIMELINE, { id: this.contract, before });
-      if (begun === this.begun) this.#take(data, before);
-    } catch (error) {
-      if (begun === this.begun) this.failFor(error, () => this.#ask(before));
-    } finally {
-      this.#isAsking = false;
-      this.render();
-    }
+    await this.askFor(TIMELINE, { id: this.contract, before }, (data) => this.#take(data, before));
+    this.#isAsking = false;
+    this.render();
   }
 
   /** @param {Answer} data a page of events @param {string | null} before what it was asked for */

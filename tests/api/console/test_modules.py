@@ -24,10 +24,10 @@ FORMS = HOME / "core" / "forms.js"
 EMBEDDED_BYTES_MAX = 33_500
 """What a page loads that embeds a contract, compressed: the modules, and the catalogue of one language."""
 
-ELEMENTS_BYTES_MAX = 50_000
+ELEMENTS_BYTES_MAX = 49_500
 """All modules of all elements together, with the catalogue of one language: a reader loads one."""
 
-LANGUAGES_BYTES_MAX = 65_500
+LANGUAGES_BYTES_MAX = 65_000
 """The same with the catalogues of all languages, which nobody loads."""
 
 PAGES = {

@@ -15,7 +15,7 @@ from escrow.payments.calls import ChargeRequest, PayoutRequest, Step, TransferRe
 from escrow.payments.results import Prepared, Succeeded
 from escrow.payments.stripe.adapter import Stripe
 from escrow.pipeline import run
-from tests.escrow.payments.stage import Deal, order
+from tests.escrow.payments.stage import Deal, order, strike
 from tests.stand_ins.stripe import payees as told_stripe
 from tests.stand_ins.stripe.serving import Playing
 
@@ -121,3 +121,13 @@ async def funded(stripe: Stripe, stand_in: Playing, deal: Deal) -> str:
     order_id = await deal.fund(CARD)
     await work(stripe, stand_in, until="PAID", order_id=order_id)
     return order_id
+
+
+async def earned(stripe: Stripe, stand_in: Playing, *amounts: str) -> tuple[Deal, str]:
+    """A contract with milestones of these amounts, by default one of a hundred, the first paid for and approved; and what the
+    provider calls its freelancer, whom it pays."""
+    deal = await strike(*amounts or ("100.00",))
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    return deal, payee

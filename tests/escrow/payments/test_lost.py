@@ -19,7 +19,19 @@ from escrow.payments.calls import RefundRequest, Step, key_of
 from escrow.payments.movements import Movement
 from escrow.payments.stripe.adapter import Stripe
 from escrow.pipeline import run
-from tests.escrow.payments.losing import CARD, SUM, brought, charged, cut, funded, onboard, sent, strange, turn, work
+from tests.escrow.payments.losing import (
+    CARD,
+    SUM,
+    brought,
+    charged,
+    cut,
+    earned,
+    funded,
+    sent,
+    strange,
+    turn,
+    work,
+)
 from tests.escrow.payments.stage import order, strike
 from tests.stand_ins.stripe import payouts
 from tests.stand_ins.stripe.books import Clock
@@ -186,10 +198,8 @@ async def test_a_charge_that_went_back_is_no_deposit(database: str, stripe: Stri
 async def test_a_payout_that_is_asked_for_anew_is_the_lost_one_and_no_other_goes_before_it(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal, gone = await strike("100.00"), strange()
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
+    gone = strange()
     await sent(stripe, deal, gone, payee)
     await cut()
     part = await deal.request_payout("40.00")
@@ -204,10 +214,8 @@ async def test_a_payout_that_is_asked_for_anew_is_the_lost_one_and_no_other_goes
 async def test_a_payout_that_was_begun_before_is_only_looked_up_while_other_money_of_its_contract_is_lost(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal, gone = await strike("100.00", "50.00"), strange()
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in, "100.00", "50.00")
+    gone = strange()
     await work(stripe, stand_in, until="PAID", order_id=await deal.fund(CARD, position=2))
     part = await deal.request_payout("40.00")
     (begun,) = await orders.claim(10, provider="stripe", payees_of="stripe")
@@ -227,10 +235,8 @@ async def test_a_payout_that_was_begun_before_is_only_looked_up_while_other_mone
 
 
 async def test_a_payout_of_the_same_sum_moves_nothing_more(database: str, stripe: Stripe, stand_in: Playing) -> None:
-    deal, gone = await strike("100.00"), strange()
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
+    gone = strange()
     transfer = await sent(stripe, deal, gone, payee)
     await cut()
     order_id = await deal.request_payout()
@@ -246,10 +252,8 @@ async def test_a_payout_of_the_same_sum_moves_nothing_more(database: str, stripe
 async def test_no_bank_is_paid_twice_by_a_payout_whose_lost_one_had_come_to_another_attempt(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal, gone = await strike("100.00"), strange()
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
+    gone = strange()
     await sent(stripe, deal, gone, payee, attempt=2)
     stand_in.books.move(payee, "payment", 100_00, "usd", source="py_of_another_contract")
     await cut()
@@ -262,10 +266,8 @@ async def test_no_bank_is_paid_twice_by_a_payout_whose_lost_one_had_come_to_anot
 async def test_a_payout_that_goes_on_as_a_lost_one_is_a_persons_where_the_provider_may_have_forgotten_its_keys(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal, gone = await strike("100.00"), strange()
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
+    gone = strange()
     await brought(stripe, deal, gone, payee)
     await cut()
     await execute(
@@ -283,10 +285,8 @@ async def test_a_payout_that_goes_on_as_a_lost_one_is_a_persons_where_the_provid
 async def test_what_came_back_at_the_provider_holds_nothing_up(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal, gone = await strike("100.00"), strange()
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
+    gone = strange()
     payouts.reverse(stand_in.books, await brought(stripe, deal, gone, payee), {})
     await cut()
     order_id = await deal.request_payout()
@@ -298,10 +298,7 @@ async def test_what_came_back_at_the_provider_holds_nothing_up(
 async def test_an_order_of_before_is_found_by_its_own_key_though_the_books_never_heard_of_the_call(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal = await strike("100.00")
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
     order_id = await deal.request_payout()
     await sent(stripe, deal, order_id, payee)
     await cut()
@@ -326,10 +323,7 @@ async def over(order_id: str, step: Step, count: int) -> None:
 async def test_a_transfer_of_before_is_found_by_the_books_whatever_attempt_it_was_or_by_a_key_after_the_known_ones(
     database: str, stripe: Stripe, stand_in: Playing, *, lost_one: int, names_orders: bool
 ) -> None:
-    deal = await strike("100.00")
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
     order_id = await deal.request_payout()
     await over(order_id, Step.TRANSFER, 11)
     await sent(stripe, deal, order_id, payee, brought_by=lost_one)
@@ -347,10 +341,7 @@ async def test_a_transfer_of_before_is_found_by_the_books_whatever_attempt_it_wa
 async def test_a_payment_to_the_bank_is_found_by_a_key_after_the_newest_that_is_known(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal = await strike("100.00")
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
     order_id = await deal.request_payout()
     await over(order_id, Step.TRANSFER, 1)
     await over(order_id, Step.PAYOUT, 11)
@@ -385,10 +376,8 @@ async def test_a_refund_of_before_is_found_by_the_providers_books(
 async def test_a_lost_payout_is_taken_up_whatever_attempt_it_had_come_to(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal, gone = await strike("100.00"), strange()
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
+    gone = strange()
     await sent(stripe, deal, gone, payee, brought_by=60)
     await cut()
     order_id = await deal.request_payout()
@@ -400,10 +389,7 @@ async def test_a_lost_payout_is_taken_up_whatever_attempt_it_had_come_to(
 async def test_a_cut_has_looked_at_again_what_was_paid_lately_however_long_ago_it_was_asked_for(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal = await strike("100.00")
-    await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, _ = await earned(stripe, stand_in)
     payout = await deal.request_payout()
     await work(stripe, stand_in, until="PAID", order_id=payout)
     await execute("UPDATE payment_orders SET created_at = created_at - interval '20 days' WHERE id = $1", payout)
@@ -429,10 +415,7 @@ async def test_a_deposit_of_before_is_found_in_the_providers_books(
 async def test_where_the_key_may_be_forgotten_the_books_or_a_person_tell_of_a_payout_and_no_deposit_is_taken(
     database: str, stripe: Stripe, stand_in: Playing, *, names_orders: bool
 ) -> None:
-    deal = await strike("100.00", "50.00")
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in, "100.00", "50.00")
     payout, deposit = await deal.request_payout(), await deal.fund(CARD, position=2)
     await reconciliation.pull(stripe, reconciliation.BEGINNING)
     if not names_orders:
@@ -451,10 +434,7 @@ async def test_where_the_key_may_be_forgotten_the_books_or_a_person_tell_of_a_pa
 async def test_a_later_cut_has_the_books_asked_anew_whether_a_payout_was_called(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
-    deal = await strike("100.00")
-    payee = await onboard(deal, stripe, stand_in)
-    await funded(stripe, stand_in, deal)
-    await deal.approve()
+    deal, payee = await earned(stripe, stand_in)
     payout = await deal.request_payout()
     await cut()
     await execute("UPDATE log_cuts SET kept_at = kept_at - interval '2 days', books_due_at = now()")

@@ -111,9 +111,8 @@ class Mirror:
         """One page into the store, with its cursor. Answers whether more is there already."""
         page = await self._page(cursor)
         if any(change.event.type_ in SEES_OTHERS_NOW for change in page.nodes):
-            return (
-                await self._begin()
-            )  # in its place: were it written first and this failed, nothing would tell of it again
+            # In its place: were the page written first and this failed, nothing would tell of it again.
+            return await self._begin()
         contracts, milestones, gone = await self._contents(page)
         await self._store.write(MirrorUpdate(contracts=contracts, milestones=milestones, gone=gone, cursor=page.cursor))
         if self._known is not None:

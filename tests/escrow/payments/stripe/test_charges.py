@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from escrow.payments.calls import Step
+from escrow.payments.calls import Sought, Step
 from escrow.payments.results import (
     Failed,
     NeedsAction,
@@ -110,16 +110,22 @@ async def test_three_d_secure_is_finished_at_the_page_of_the_bank_alone(stripe: 
     assert stand_in.platform_has() == 4_200 - fee_of(4_200)
 
 
-async def test_a_payer_whom_the_bank_does_not_believe_fails_the_deposit_for_good(
-    stripe: Stripe, stand_in: Playing
-) -> None:
+async def not_believed(stripe: Stripe) -> tuple[str, Sought]:
+    """A payer fails at the bank's page; what the provider calls the charge, and how it is looked up."""
     request = charge_of(usd(4_200), "pm_card_authenticationRequired")
     charge_id = await prepared(stripe, request)
     asked = await stripe.confirm(charge_id, request)
     assert isinstance(asked, NeedsAction)
     async with httpx.AsyncClient(timeout=60) as browser:
         await browser.post(str(asked.action.url), data={"answer": "fail"})
-    assert isinstance(await stripe.look_up(sought(request, Step.CONFIRM, provider_id=charge_id)), Failed)
+    return charge_id, sought(request, Step.CONFIRM, provider_id=charge_id)
+
+
+async def test_a_payer_whom_the_bank_does_not_believe_fails_the_deposit_for_good(
+    stripe: Stripe, stand_in: Playing
+) -> None:
+    charge_id, looked_up = await not_believed(stripe)
+    assert isinstance(await stripe.look_up(looked_up), Failed)
     assert stand_in.books.of("payment_intent")[charge_id]["status"] == "canceled"
 
 
@@ -134,13 +140,7 @@ class GivesNothingUp(Hostility):
 async def test_a_fault_that_is_stored_when_a_payment_is_given_up_holds_nothing_up(
     stripe: Stripe, stand_in: Playing
 ) -> None:
-    request = charge_of(usd(4_200), "pm_card_authenticationRequired")
-    charge_id = await prepared(stripe, request)
-    asked = await stripe.confirm(charge_id, request)
-    assert isinstance(asked, NeedsAction)
-    async with httpx.AsyncClient(timeout=60) as browser:
-        await browser.post(str(asked.action.url), data={"answer": "fail"})
-    looked_up = sought(request, Step.CONFIRM, provider_id=charge_id)
+    charge_id, looked_up = await not_believed(stripe)
     stand_in.books.hostility = GivesNothingUp()
     with pytest.raises(ProviderError):
         await stripe.look_up(looked_up)
