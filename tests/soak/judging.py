@@ -20,7 +20,7 @@ from escrow.payments.reconciliation import BookDifference
 from escrow.payments.results import ProviderError
 from escrow.payments.stripe.adapter import Stripe
 from tests.stand_ins.stripe import keeping
-from tests.stand_ins.stripe.books import Books, Json
+from tests.stand_ins.stripe.books import PLATFORM, Books, Json
 from tests.stand_ins.stripe.serving import Playing
 
 AT_ANY_TIME: Final = timedelta(days=-1_000)
@@ -81,18 +81,21 @@ async def reconciled(provider: Stripe, settling: timedelta) -> Sequence[BookDiff
 
 
 async def moved_otherwise(books: Books) -> list[str]:
-    """The orders for which the provider moved money oftener or seldomer than we say."""
-    made = _made(books)
+    """The orders for which the provider moved money oftener or seldomer than we say, and the payees who kept some."""
+    made, paid_out = _made(books), _paid_out(books)
     wrong = []
     for row in await fetch("SELECT id, kind, state, is_stuck FROM payment_orders"):
-        times, expected = made[row["id"]], _expected(row)
-        if expected is not None and times not in expected:
-            stuck = ", stuck" if row["is_stuck"] else ""
-            wrong.append(f"order {row['id']} {row['kind']} {row['state']}{stuck}: moved {times} times")
-    return wrong
+        order_id, expected = row["id"], _expected(row)
+        stuck = ", stuck" if row["is_stuck"] else ""
+        named = f"order {order_id} {row['kind']} {row['state']}{stuck}"
+        if made[order_id] not in expected:
+            wrong.append(f"{named}: moved {made[order_id]} times")
+        if row["kind"] == "PAYOUT" and paid_out[order_id] not in expected:
+            wrong.append(f"{named}: a bank has it {paid_out[order_id]} times")
+    return wrong + _kept_by_payees(books)
 
 
-def _expected(row: Record) -> tuple[int, ...] | None:
+def _expected(row: Record) -> tuple[int, ...]:
     """How often money may have moved for an order that nobody works on. A charge that came too late was sent back by another."""
     if row["kind"] == "DEPOSIT":
         return (1,) if row["state"] == "PAID" else (0, 1)
@@ -109,6 +112,29 @@ def _made(books: Books) -> Counter[str]:
     for one in books.of("transfer").values():
         made[_order(one)] += not one["reversed"]
     return made
+
+
+def _paid_out(books: Books) -> Counter[str]:
+    """How often each order's money has reached the payee's bank and stayed there."""
+    paid_out: Counter[str] = Counter()
+    for account in _payees(books):
+        for one in books.of("payout", account).values():
+            paid_out[_order(one)] += one["status"] not in ("failed", "canceled")
+    return paid_out
+
+
+def _kept_by_payees(books: Books) -> list[str]:
+    """What lies at the provider between a transfer and a payout: nothing, when nobody works on any order."""
+    kept = ((account, currency, sum(books.balance(account, currency))) for account, currency in _purses(books))
+    return [f"payee {account} keeps {minor} {currency}" for account, currency, minor in kept if minor]
+
+
+def _payees(books: Books) -> list[str]:
+    return [account for account in books.drawers if account != PLATFORM]
+
+
+def _purses(books: Books) -> list[tuple[str, str]]:
+    return [(account, currency) for account in _payees(books) for currency in books.currencies(account)]
 
 
 def _order(thing: Json) -> str:

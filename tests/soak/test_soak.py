@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from api.providers import ProviderNotices
-from escrow.database import execute, fetch_value
+from escrow.database import execute, fetch, fetch_value
 from escrow.payments.stripe.adapter import Stripe
 from tests.escrow.payments.stage import strike
 from tests.soak import judging, orders, people
 from tests.soak.figures import Figures
 from tests.soak.judging import Wrong
 from tests.soak.playing import Soak
-from tests.stand_ins.stripe import payments
+from tests.stand_ins.stripe import payees, payments, payouts
+from tests.stand_ins.stripe.books import Books
 from tests.stand_ins.stripe.hostility import Hostility
 from tests.stand_ins.stripe.serving import playing
 
@@ -90,6 +91,35 @@ def test_what_happened_in_several_deployments_is_added() -> None:
     both = Figures.together([one, other])
     assert (both.deployments, both.total, both.requests, both.kills) == (2, 4, 12, 1)
     assert both.orders == {"deposit paid": 3, "refund paid": 1}
+
+
+@pytest.mark.usefixtures("database")
+async def test_the_judge_names_what_reached_a_bank_twice_or_not_at_all_and_what_stayed_on_its_way() -> None:
+    deal = await strike("100.00")
+    await deal.contract.confirm(await deal.contract.fund())
+    await deal.approve()
+    order_id = await deal.request_payout()
+    await deal.contract.confirm_order(order_id)
+    books, (deposit,) = Books(), await fetch("SELECT id FROM payment_orders WHERE kind = 'DEPOSIT'")
+    payee = payees.create_account(books, {"capabilities": {"transfers": {"requested": True}}})["id"]
+    payees.told(books, payee)
+    asked = {"amount": 100_00, "currency": "usd", "metadata": {"order": deposit["id"]}}
+    intent = payments.create_intent(books, asked)["id"]
+    charge = payments.confirm_intent(books, intent, {"payment_method": "pm_card_visa"})["latest_charge"]
+    moves = {"amount": 100_00, "currency": "usd", "metadata": {"order": order_id}}
+    payouts.transfer(books, moves | {"destination": payee, "source_transaction": charge})
+    books.clock.advance(books.hostility.pending_seconds)
+
+    at_no_bank = f"order {order_id} PAYOUT PAID: a bank has it 0 times"
+    assert await judging.moved_otherwise(books) == [at_no_bank, f"payee {payee} keeps 10000 usd"]
+    paid = payouts.pay_out(books, payee, moves)
+    assert await judging.moved_otherwise(books) == []
+    payouts.cancel_payout(books, payee, paid["id"])
+    assert at_no_bank in await judging.moved_otherwise(books)
+    payouts.pay_out(books, payee, moves)
+    books.move(payee, "topup", 100_00, "usd", source="")
+    payouts.pay_out(books, payee, moves)
+    assert await judging.moved_otherwise(books) == [f"order {order_id} PAYOUT PAID: a bank has it 2 times"]
 
 
 async def test_the_judge_names_what_moved_twice_or_not_at_all_and_a_balance_that_is_off(database: str) -> None:
