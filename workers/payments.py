@@ -46,6 +46,7 @@ async def pump(provider: Provider) -> None:
     under_way: set[asyncio.Task[None]] = set()
     books, account = Books(provider), OwnAccount(provider)
     with bell.listen(Topic.ORDERS) as wakeups:
+        looks = PayeeLooks(provider, wakeups.wake)
 
         def finished(task: asyncio.Task[None]) -> None:
             under_way.discard(task)
@@ -59,7 +60,7 @@ async def pump(provider: Provider) -> None:
                 hints = await provider.notices()
                 await orders.nudge(hints)
                 await payees.nudge(hints)
-                await payees.look(provider, limit=PAYEES_AT_ONCE)
+                looks.go_on()
                 await books.read()
                 claimed = await orders.claim(
                     ORDERS_AT_ONCE - len(under_way),
@@ -72,7 +73,34 @@ async def pump(provider: Provider) -> None:
                     task.add_done_callback(finished)
                 await wakeups.wait(POLL_SECONDS)
         finally:
-            await _end(under_way)
+            await asyncio.gather(looks.end(), _end(under_way))
+
+
+class PayeeLooks:
+    """Looks at payees that are due beside all that is carried out: a provider that is slow to tell of them holds up no order."""
+
+    def __init__(self, provider: Provider, found_some: Callable[[], None]) -> None:
+        self._provider = provider
+        self._found_some = found_some
+        self._under_way: asyncio.Task[None] | None = None
+
+    def go_on(self) -> None:
+        """Begin a look unless one is under way. Raises what the last one raised."""
+        if self._under_way is not None:
+            if not self._under_way.done():
+                return
+            self._under_way.result()
+        self._under_way = asyncio.create_task(self._look(), name="payees")
+
+    async def end(self) -> None:
+        """Cut off what is under way; the payees come again."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.gather(self._under_way, return_exceptions=True)
+
+    async def _look(self) -> None:
+        if await payees.look(self._provider, limit=PAYEES_AT_ONCE):
+            self._found_some()  # there may be more, and orders that waited for them
 
 
 class OwnAccount:

@@ -99,8 +99,10 @@ async def load(
     )
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
-    whereabouts.remember(way, row["id"])
-    return _loaded(row, beside=row["beside"] if beside is not None else ())
+    loaded = _loaded(row, beside=row["beside"] if beside is not None else ())
+    if loaded.key is None:  # what the key was used for may be another contract than the one that was asked for
+        whereabouts.remember(way, row["id"])
+    return loaded
 
 
 async def load_all(contract_ids: Sequence[str]) -> list[Loaded]:
@@ -124,7 +126,7 @@ def _loaded(row: database.Record, beside: Sequence[database.Record] = ()) -> Loa
         last_hash=row["last_hash"],
         last_event_at=row["last_event_at"],
         erasures=row["erasures"] or 0,
-        around=_surroundings(row),
+        around=surroundings_of(row),
         key=stored(row),
         is_beyond_us=row["is_beyond_us"],
         beside=beside,
@@ -150,7 +152,23 @@ def loaded_parts(row: database.Record) -> dict[str, Any]:
     return {"balances": balances} | {name: {one.id: one for one in found} for name, found in parts.items()}
 
 
-def _surroundings(row: database.Record) -> Surroundings:
+def surroundings_sql(client: str, freelancer: str, mediator: str) -> str:
+    """What decides beside a row `contract`, of its parties and the acting `mediator`, given as SQL: what `surroundings_of` takes.
+
+    The row of `deployment` is there by its name.
+    """
+    return f"""
+    greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
+    deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
+    {_party(client)} AS client,
+    {_party(freelancer)} AS freelancer,
+    {share_member_sql(client, freelancer)} AS share_member,
+    {_DECIDABLE_SQL} AS disputes_can_be_decided,
+    {mediator} AS mediator"""
+
+
+def surroundings_of(row: database.Record) -> Surroundings:
+    """What decides beside a contract, of a row with `surroundings_sql`."""
     return Surroundings(
         now=row["now"],
         fees=Fees(row["client_bps_now"], row["freelancer_bps_now"]),
@@ -219,7 +237,7 @@ def share_member_sql(client: str, freelancer: str) -> str:
     AND one.removed_at IS NULL AND other.removed_at IS NULL)"""
 
 
-DECIDABLE_SQL: Final = """(
+_DECIDABLE_SQL: Final = """(
     EXISTS (SELECT FROM accounts WHERE is_mediator AND disabled_at IS NULL)
     OR EXISTS (
         SELECT FROM accounts AS operator JOIN api_keys ON api_keys.account_id = operator.id
@@ -275,15 +293,10 @@ def _load_sql(
     vocabulary, types = readable
     return f"""
 SELECT {CONTRACTS.select("contract")}, contract.version, contract.last_hash, contract.last_event_at,
-    contract.erasures, greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
-    deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
+    contract.erasures,
     {plan} AS milestones,
     {_beside(named=named is not None)},
-    {_party(client)} AS client,
-    {_party(freelancer)} AS freelancer,
-    {share_member_sql(client, freelancer)} AS share_member,
-    {DECIDABLE_SQL} AS disputes_can_be_decided,
-    {mediator} AS mediator,
+    {surroundings_sql(client, freelancer, mediator)},
     {key},
     {log.UNKNOWN_SQL.format(vocabulary=vocabulary, readable=types, stream="contract.id")} AS is_beyond_us
 FROM deployment

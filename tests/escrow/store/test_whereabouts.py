@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from escrow import database, ids
+from escrow.idempotency import idempotency
 from escrow.ids import Kind
+from escrow.pipeline import run
 from escrow.store import read, whereabouts
 from escrow.store.read import Subject, load
 from tests.factories import Deployment
@@ -33,6 +38,35 @@ async def test_what_is_not_there_or_not_seen_is_not_remembered() -> None:
     assert whereabouts.contract_of(deal.milestone()) is None
     await load(subject)
     assert (await load(subject, account_id=there.mediator.account_id, sees_all=False)).state is None
+
+
+@pytest.mark.usefixtures("database")
+async def test_where_an_idempotency_key_led_to_is_not_what_was_asked_about() -> None:
+    there = await Deployment.make()
+    deal = await there.propose("1.00")
+    await run(deal.update(), by=deal.client, idempotency=idempotency("once", operation="postUpdate", given={}))
+    for unknown in (ids.new(Kind.MILESTONE), ""):
+        found = await load(Subject(milestone_id=unknown), account_id=deal.client.account_id, key="once")
+        assert found.state is not None
+        assert whereabouts.contract_of(unknown) is None
+
+
+def test_threads_that_ask_at_once_stand_in_each_others_way_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whereabouts, "KNOWN_MAX", 50)
+
+    def ask(first: int) -> None:
+        for number in range(first, first + 20_000):
+            whereabouts.remember(f"mil_{number}", "ctr_1")
+            whereabouts.contract_of(f"mil_{number - 25}")
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            assert list(threads.map(ask, (0, 1_000_000))) == [None, None]
+    finally:
+        sys.setswitchinterval(usual)
+        whereabouts.forget()
 
 
 def test_only_one_way_leads_to_what_is_remembered() -> None:
