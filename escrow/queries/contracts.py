@@ -11,10 +11,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from escrow import database, ids, terms
-from escrow.access import AccountType, Actor, Side
+from escrow import database, ids
+from escrow.access import Actor, Side
 from escrow.agreement.postings import in_transit, payable_to
-from escrow.agreement.state import Contract, Fees, Party, Surroundings
+from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import advance
 from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record, Statement, unseen
@@ -26,15 +26,7 @@ from escrow.queries.reading import CONTRACT_BESIDE, STATEMENTS_MAX, Reading, Sel
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, counted, statement
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import ContractState
-from escrow.store.read import (
-    BESIDE_SQL,
-    DECIDABLE_SQL,
-    loaded_parts,
-    mediator_of,
-    mediator_sql,
-    nested_sql,
-    share_member_sql,
-)
+from escrow.store.read import BESIDE_SQL, loaded_parts, mediator_sql, nested_sql, surroundings_of, surroundings_sql
 from escrow.store.tables import CONTRACTS, MILESTONES
 
 
@@ -255,23 +247,14 @@ class Standing:
     around: Surroundings
 
 
+_PARTIES: Final = ("contract.client_id", "contract.freelancer_id")
+
 _STANDINGS: Final = f"""
 SELECT {CONTRACTS.select("contract")},
-    greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
-    deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
-    client.type AS client_type, client.is_operator AS client_is_operator,
-    client.disabled_at IS NOT NULL AS client_is_disabled,
-    freelancer.type AS freelancer_type, freelancer.is_operator AS freelancer_is_operator,
-    freelancer.disabled_at IS NOT NULL AS freelancer_is_disabled,
-    {share_member_sql("contract.client_id", "contract.freelancer_id")} AS share_member,
-    {DECIDABLE_SQL} AS disputes_can_be_decided,
-    {mediator_sql("$2", "contract.client_id", "contract.freelancer_id")} AS mediator,
+    {surroundings_sql(*_PARTIES, mediator_sql("$2", *_PARTIES))},
     {nested_sql(MILESTONES, either=["one.revision = contract.revision"])} AS milestones,
     {BESIDE_SQL}
-FROM contracts AS contract
-    JOIN accounts client ON client.id = contract.client_id
-    JOIN accounts freelancer ON freelancer.id = contract.freelancer_id
-    CROSS JOIN deployment
+FROM contracts AS contract CROSS JOIN deployment
 WHERE contract.id = ANY ({unseen("$1::text[]")})
 """  # noqa: S608 - our own text
 
@@ -286,26 +269,8 @@ async def standings(actor: Actor, contract_ids: Collection[str]) -> dict[str, St
 def _standing(row: Record) -> Standing:
     plan = sorted(map(MILESTONES.read, row["milestones"]), key=lambda milestone: milestone.position)
     state = CONTRACTS.read(row, milestones=tuple(plan), **loaded_parts(row))
-    around = Surroundings(
-        now=row["now"],
-        fees=Fees(row["client_bps_now"], row["freelancer_bps_now"]),
-        client=_party(row, "client"),
-        freelancer=_party(row, "freelancer"),
-        share_member=row["share_member"],
-        disputes_can_be_decided=row["disputes_can_be_decided"],
-        mediator=mediator_of(row["mediator"]),
-        terms=terms.in_force(),
-    )
+    around = surroundings_of(row)
     return Standing(state, advance(state, around=around, fresh=ids.new), around)
-
-
-def _party(row: Record, side: str) -> Party:
-    return Party(
-        account_id=row[f"{side}_id"],
-        type=AccountType(row[f"{side}_type"]),
-        is_operator=row[f"{side}_is_operator"],
-        disabled=row[f"{side}_is_disabled"],
-    )
 
 
 @dataclass(frozen=True, slots=True)

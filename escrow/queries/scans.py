@@ -179,6 +179,9 @@ def bounds(given: Collection[str]) -> dict[str, _Bounds]:
     return found
 
 
+_NOTHING: Final = {"date": "0", "timestamptz": "interval '0'"}
+"""What a value of a span's type stays the same by if it is added."""
+
 _SPANS: Final = {"due_on": "date", "updated_at": "timestamptz", "deadline_at": "timestamptz"}
 
 
@@ -339,9 +342,10 @@ class _Page:
         return self._scan(source, conditions, (f"changed.{role}", *self.order.keys), joined=True)
 
     def _bounds(self, first: list[tuple[str, str]], span: _Bounds) -> list[str]:
-        """Where the scan begins and where it ends, one condition each: of two PostgreSQL begins at either.
+        """Where the scan begins and where it ends, one condition each that an index knows: of two PostgreSQL begins at either.
 
-        The place of the page before lies within the span, so it is the tighter bound.
+        The place of the page before lies within the span, unless that was another one then: so the scan begins at the place,
+        and what lies outside the span is left out as it comes.
         """
         key = f"{self.listed.alias}.{self.order.key}"
         place = None
@@ -351,14 +355,25 @@ class _Page:
         low = None if self.order.descending else place
         high = place if self.order.descending else None
         start, before = span
-        if low is None and start is not None:
-            low = _compare([*first, (key, start)], ">=")
-        if high is None and before is not None:
-            high = _compare([*first, (key, before)], "<")
+        apart = []
+        if start is not None:
+            if low is None:
+                low = _compare([*first, (key, start)], ">=")
+            else:
+                apart.append(f"{self._unknown(key)} >= {start}")
+        if before is not None:
+            if high is None:
+                high = _compare([*first, (key, before)], "<")
+            else:
+                apart.append(f"{self._unknown(key)} < {before}")
         if first:
             low = low or _compare(first, ">=")
             high = high or _compare(first, "<=")
-        return [bound for bound in (low, high) if bound is not None]
+        return [*(bound for bound in (low, high) if bound is not None), *apart]
+
+    def _unknown(self, key: str) -> str:
+        """The order's key, said so that no index knows it."""
+        return f"{key} + {_NOTHING[self.order.type]}"
 
     # -- what both have -------------------------------------------------------------------------------------------
 

@@ -23,7 +23,9 @@ from escrow.idempotency import Idempotency, idempotency
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import DataLoaders
 from schema.engine.idempotent_directive import key_of, plain
+from schema.types.change_requests import ChangeRequest, change_request_of
 from schema.types.contracts import Contract, contract_found
+from schema.types.disputes import Dispute, dispute_of
 from schema.types.endpoints import WebhookEndpoint, endpoint_of
 from schema.types.milestones import Milestone, milestone_found
 from schema.user_errors import UserError
@@ -182,6 +184,7 @@ async def _refused(payload_type: type[P], refusal: DomainError, given: object, c
 
 
 async def _current(given: object, context: Context) -> dict[str, Contract | Milestone | WebhookEndpoint | None]:
+    """What a payload shows of the things that the input names, as they are now."""
     endpoint_id = getattr(given, "endpoint_id", None)
     if endpoint_id is not None:
         return {"webhook_endpoint": await endpoint_of(endpoint_id, context)}
@@ -189,9 +192,19 @@ async def _current(given: object, context: Context) -> dict[str, Contract | Mile
         return {}
     milestone_id = getattr(given, "milestone_id", None)
     milestone = await milestone_found(milestone_id, context) if milestone_id is not None else None
-    contract_id = milestone.contract_id if milestone is not None else getattr(given, "contract_id", None)
+    contract_id = milestone.contract_id if milestone is not None else await _contract_id(given, context)
     contract = await contract_found(contract_id, context) if contract_id is not None else None
     return {"contract": contract, "milestone": milestone}
+
+
+async def _contract_id(given: object, context: Context) -> str | None:
+    """The contract that the input names, or that of what else it names."""
+    for name, find in (("dispute_id", dispute_of), ("change_request_id", change_request_of)):
+        named = getattr(given, name, None)
+        if named is not None:
+            found: Dispute | ChangeRequest | None = await find(named, context)
+            return found.contract_id if found is not None else None
+    return getattr(given, "contract_id", None)
 
 
 def contract_after(outcome: pipeline.ContractOutcome) -> Contract:

@@ -120,12 +120,14 @@ class Dispute(Node):
         if not found:
             return []
         milestone = (await milestone_of(self.milestone_id, info.context)).whole
-        currency, held = self.claim.currency, milestone.held_minor if self.whole.is_undecided else None
+        # The milestone is read later than the dispute, which may be over by then.
+        is_held = self.whole.is_undecided and milestone.hold_id == self.id
+        currency, held = self.claim.currency, milestone.held_minor if is_held else None
         return [
             SettlementOffer(
                 side=side,
                 to_freelancer=money_of(minor, currency),
-                to_client=money_of(held - minor, currency) if held is not None else None,
+                to_client=money_of(held - minor, currency) if held is not None and held >= minor else None,
             )
             for side, minor in found
         ]

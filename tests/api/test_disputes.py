@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from escrow import database
-from escrow.access import Scope
+from escrow.access import Actor, Scope
 from escrow.pipeline import run
+from escrow.queries.views import Objects
 from tests.api.client import People, with_key
 from tests.factories import Deal, advance_clock, advance_past_deadlines
 
@@ -240,6 +242,43 @@ async def test_a_mediator_who_comes_to_share_a_member_with_a_party_decides_no_mo
     assert error["code"] == "CONFLICT_OF_INTEREST"
     payload = await people.operator.done("decideDispute", given, "dispute { state } milestone { state }")
     assert payload == {"dispute": {"state": "RESOLVED"}, "milestone": {"state": "REFUNDED"}, "userErrors": []}
+
+
+async def test_after_a_version_conflict_the_contract_is_there_also_where_the_input_names_what_belongs_to_it(
+    people: People,
+) -> None:
+    deal = await people.deployment.fund("250.00", "100.00")
+    dispute_id = await deal.mediate()
+    await people.client.done("offerSettlement", {"disputeId": dispute_id, "toFreelancer": usd("90.00")}, "__typename")
+    older = {"disputeId": dispute_id, "toFreelancer": usd("80.00")}
+    moved_on = {"changeRequestId": await deal.file(), "expectedVersion": 0}
+    for who, name, given in (
+        (people.freelancer, "acceptSettlement", older),
+        (people.client, "acceptChangeRequest", moved_on),
+    ):
+        payload = await who.do(name, given, "contract { id planVersion }")
+        assert [error["code"] for error in payload["userErrors"]] == ["VERSION_CONFLICT"]
+        assert payload["contract"] == {"id": deal.id, "planVersion": 1}
+
+
+async def test_an_offer_leaves_nothing_to_the_client_once_the_dispute_is_over_even_while_it_is_read(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal = await people.deployment.fund("250.00")
+    dispute_id = await deal.mediate()
+    await people.client.done("offerSettlement", {"disputeId": dispute_id, "toFreelancer": usd("90.00")}, "__typename")
+    decided = {"disputeId": dispute_id, "toFreelancer": usd("250.00"), "reason": "It is all there"}
+    read = Objects.by_id
+
+    async def read_and_then_decided(self: Objects[Any], actor: Actor, named: Collection[str]) -> dict[str, Any]:
+        found = await read(self, actor, named)
+        monkeypatch.setattr(Objects, "by_id", read)
+        await people.operator.done("decideDispute", decided, "__typename")
+        return found
+
+    monkeypatch.setattr(Objects, "by_id", read_and_then_decided)
+    query = f'{{ node(id: "{dispute_id}") {{ ... on Dispute {{ state offers {{ toClient {{ amount }} }} }} }} }}'
+    assert (await people.client.ask(query))["node"] == {"state": "MEDIATION", "offers": [{"toClient": None}]}
 
 
 async def test_ending_asks_back_what_is_held_and_can_be_taken_back(people: People) -> None:

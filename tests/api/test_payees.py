@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -60,3 +61,24 @@ async def test_accepting_hints_at_a_payee_that_cannot_be_paid_and_is_not_held_up
         accepted = await people.freelancer.done("acceptContract", given, "contract { state } payeeHint")
         assert accepted["contract"] == {"state": "ACTIVE"}
         assert (accepted["payeeHint"] is None) is is_connected
+
+
+@pytest.mark.usefixtures("needs_payees")
+async def test_what_may_be_done_says_of_a_payout_what_asking_for_it_would(people: People) -> None:
+    deal = await people.deployment.fund("10.00")
+    await deal.approve()
+    query = f'{{ contract(id: "{deal.id}") {{ allowedActions {{ action allowed reason {{ code details }} }} }} }}'
+
+    async def payout() -> dict[str, Any]:
+        actions = (await people.freelancer.ask(query))["contract"]["allowedActions"]
+        (found,) = [one for one in actions if one["action"] == "REQUEST_PAYOUT"]
+        return found
+
+    given = {"contractId": deal.id}
+    refused = await people.freelancer.do("requestPayout", given, "contract { id }")
+    (why,) = [{name: one[name] for name in ("code", "details")} for one in refused["userErrors"]]
+    assert await payout() == {"action": "REQUEST_PAYOUT", "allowed": False, "reason": why}
+    await people.freelancer.done("connectPayee", {"accountId": people.freelancer.account_id}, "url")
+    await payees.look(Sandbox(), limit=10)
+    assert await payout() == {"action": "REQUEST_PAYOUT", "allowed": True, "reason": None}
+    await people.freelancer.done("requestPayout", given, "contract { id }")

@@ -7,9 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from escrow import database, ids, log
+from escrow import database, ids, log, terms
 from escrow.access import CLOCK, PROVIDER, Actor, ActorKind
+from escrow.accounts.commands import ConnectPayee
 from escrow.ids import Kind
+from escrow.payments import payees
+from escrow.payments.sandbox import Sandbox
+from escrow.pipeline import run
 from escrow.queries import contracts, deposits, milestones
 from escrow.queries.deposits import DEPOSITS
 from escrow.queries.events import EVENTS
@@ -108,6 +112,9 @@ async def test_a_former_revisions_milestone_is_found_by_its_id_and_not_in_the_pl
 
 async def test_a_standing_is_what_a_command_would_decide_on(deployment: Deployment) -> None:
     deal = await deployment.fund("10.00", "20.00")
+    freelancer_id = deployment.freelancer.account_id
+    await run(ConnectPayee(account_id=freelancer_id, provider=terms.in_force().provider), by=deployment.freelancer)
+    await payees.look(Sandbox(), limit=1)
     await deal.submit()
     await advance_clock(days=15)
     standing = (await contracts.standings(deployment.client, [deal.id]))[deal.id]
@@ -121,6 +128,8 @@ async def test_a_standing_is_what_a_command_would_decide_on(deployment: Deployme
     assert after.around.fees == outcome.around.fees
     assert after.around.client == outcome.around.client
     assert after.around.freelancer == outcome.around.freelancer
+    assert after.around.freelancer is not None
+    assert after.around.freelancer.can_be_paid
     assert after.around.share_member is outcome.around.share_member
     assert after.around.disputes_can_be_decided is outcome.around.disputes_can_be_decided
 

@@ -210,6 +210,30 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_milesto
         assert await milestones.milestones_counted(actor, **wanted) == Counted(len(expected))
 
 
+async def test_a_page_after_a_place_outside_of_the_span_shows_what_lies_within_it_all_the_same() -> None:
+    await _fill_small()
+    middle = {"due_on": date(2026, 6, 1), "updated_at": MIDDLE, "deadline_at": MIDDLE + timedelta(days=12)}
+    asked = {"due_on": "due", "updated_at": "updated", "deadline_at": "deadline"}
+    reading = Reading(milestones.VIEWS.columns, itself)
+    for (name, actor), (order, by), backwards in itertools.product(
+        ACTORS.items(), milestones.ORDERS.items(), (False, True)
+    ):
+        span = (
+            Span(middle[by.key])
+            if by.descending is backwards and by.key != "updated_at"
+            else Span(before=middle[by.key])
+        )
+        cell = f"{name} {order} {span} {backwards}"
+        if actor.kind is ActorKind.OPERATOR and not by.for_everything:
+            continue
+        given = {"actor": actor, "order": order, "reading": reading, "backwards": backwards, "limit": 1_000}
+        everything = await milestones_page(after=None, **given)
+        for row in everything[:: max(1, len(everything) // 7)]:
+            found = await milestones_page(after=_place(by.key)(row), **given, **{asked[by.key]: span})
+            behind = everything[everything.index(row) + 1 :]
+            assert found == [one for one in behind if _within(one[by.key], span)], cell
+
+
 def _place_in_plan(row: Any) -> Place:
     return row["position"], row["contract_id"]
 
