@@ -25,6 +25,7 @@ from api.requests import (
 )
 from api.responses import Json, refusal
 from escrow.access import Actor
+from escrow.accounts import known_keys
 from escrow.annex import Crowded
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
@@ -98,7 +99,11 @@ class GraphQLEndpoint:
             except OverBudget as over:
                 await self._door.rates.pause(budget.client)
                 return _over_budget(over, accepted, budget)
+        began = known_keys.now()
         operation = await self._operation(request, actor, budget.pay_bytes if budget is not None else None)
+        if known_keys.now() - began > known_keys.TERM_SECONDS:
+            # A body may come as slowly as the client likes; what was revoked meanwhile opens nothing.
+            actor = await self._door.actor(authorization, request.address)
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, budget=budget)
         goes_on = accepted.streams and await self._door.runner.goes_on(operation, context)
         media_type = accepted.media_type(goes_on=goes_on)

@@ -11,7 +11,6 @@ from typing import Final
 from escrow import database, ids, pipeline
 from escrow.access import Actor
 from escrow.accounts.commands import RevokeApiKey, RevokeSession
-from escrow.accounts.events import KeyRevoked
 from escrow.accounts.store import line_sql
 from escrow.pipeline import AccountOutcome
 
@@ -27,17 +26,20 @@ async def revoke_elsewhere(key_id: str, *, by: Actor) -> None:
 
 
 async def end_sessions_elsewhere(outcome: AccountOutcome, *, by: Actor) -> None:
-    """End the sessions that the keys which ended with a command have made in other accounts: only the operator's have any."""
+    """End the sessions that the key which a command has ended, or the keys of the member, made in other accounts: only the
+    operator's have any. The command may have been a repetition."""
     if not outcome.account.is_operator:
         return
-    for sealed in outcome.recorded:
-        event = sealed.recorded.event
-        while isinstance(event, KeyRevoked) and (made := await database.fetch_value(_SESSIONS, event.key_id)):
-            await pipeline.run(RevokeSession(session_id=made, for_its_maker=True), by=by)
+    ended = outcome.account.id, outcome.result.get("key_id"), outcome.result.get("member_id")
+    while made := await database.fetch_value(_SESSIONS, *ended):
+        await pipeline.run(RevokeSession(session_id=made, for_its_maker=True), by=by)
 
 
 _SESSIONS: Final = """
-SELECT id FROM sessions WHERE created_by = $1 AND ended_at IS NULL AND expires_at > statement_timestamp() ORDER BY id LIMIT 1
+SELECT id FROM sessions
+WHERE created_by IN (
+    SELECT id FROM api_keys WHERE account_id = $1 AND (id = $2 OR member_id = $3) AND revoked_at IS NOT NULL)
+AND ended_at IS NULL AND expires_at > statement_timestamp() ORDER BY id LIMIT 1
 """
 
 _LIVING: Final = f"""

@@ -147,7 +147,12 @@ async def _found(
         names = (sayable(system), sayable(external_id or ""))
         row = await database.fetch_row(_FIND, subject_id, by.account_id, *names, key)
     if row is None or not may_see(
-        by, contract_id=row["contract_id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"]
+        by,
+        contract_id=row["contract_id"],
+        client_id=row["client_id"],
+        freelancer_id=row["freelancer_id"],
+        is_mediator=by.is_mediator,
+        was_disputed=row["was_disputed"],
     ):
         raise NotFound(f"There is no contract or milestone {subject_id}.", field="subjectId")
     if by.account_id is None:
@@ -167,7 +172,8 @@ async def _found(
 
 
 _FIND: Final = f"""
-SELECT contract.id AS contract_id, contract.client_id, contract.freelancer_id, milestone.id AS milestone_id,
+SELECT contract.id AS contract_id, contract.client_id, contract.freelancer_id, contract.was_disputed,
+    milestone.id AS milestone_id,
     here.external_id, here.url, holder.subject_id AS holder, former.revision < its.revision AS holder_is_dead,
     (SELECT count(*) FROM external_references WHERE account_id = $2 AND subject_id = $1) AS systems,
     {COLUMNS_SQL}

@@ -22,7 +22,7 @@ def decide(
 ) -> Events:
     """The events that the command causes, none if it asks for what already is. Refuses with a `DomainError`."""
     entitle(state, command, actor=actor, around=around)
-    if refusal := barred(command.action, state, actor, is_key_revoked=around.is_key_revoked):
+    if refusal := barred(command.action, state, actor, are_credentials_over=around.are_credentials_over):
         raise refusal
     return DECISIONS[type(command)](state, command, Context(actor, around))
 

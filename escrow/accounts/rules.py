@@ -150,15 +150,28 @@ def _forbidden_for_own_key(permission: AccountPermission, actor: Actor) -> Forbi
 
 
 def barred(
-    action: AccountAction, account: Account | None, actor: Actor, *, is_key_revoked: bool = False
+    action: AccountAction, account: Account | None, actor: Actor, *, are_credentials_over: bool = False
 ) -> Forbidden | None:
     """What the operator's bar on the account says against its owners; unlike the table, it comes and goes.
 
-    A key that was revoked while its command was under way gives no rights any more, either: nothing is made that outlives it.
+    Credentials that ended while their command was under way give no rights any more, either.
     """
-    if is_key_revoked and not ACCOUNT_PERMISSIONS[action].while_disabled:
-        return Forbidden("This key was revoked." if actor.session_id is None else "This session has ended.")
+    if are_credentials_over and (refusal := forbidden_after_the_end(action, actor)):
+        return refusal
     is_barred = account is not None and account.disabled_at is not None and not is_operator(actor)
     if is_barred and not ACCOUNT_PERMISSIONS[action].while_disabled:
         return Forbidden("Your account is disabled.")
     return None
+
+
+def forbidden_after_the_end(action: AccountAction, actor: Actor) -> Forbidden | None:
+    """What is said to whoever's key, session or membership has ended: nothing is made or shown that outlives them.
+
+    What takes rights away goes on, so that a key which ended itself also ends what came of it.
+    """
+    permission = ACCOUNT_PERMISSIONS[action]
+    if permission.while_disabled and not permission.hands_out:
+        return None
+    if actor.session_id is not None:
+        return Forbidden("This session has ended.")
+    return Forbidden("This key was revoked." if actor.key_id is not None else "This member was removed.")

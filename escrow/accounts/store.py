@@ -91,6 +91,7 @@ async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
         **visible_arguments(by),
         "acting_key": by.key_id,
         "acting_session": by.session_id,
+        "acting_member": by.member_id,
         "sees_inside": by.kind in _SEE_INSIDE,
     }
     row = await database.fetch_row(*_LOAD.bind(**_NOTHING | named, **who, **known, key=key))
@@ -163,7 +164,8 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
     account.id IS NOT NULL AND {visible_sql("account")} AS is_visible,
     EXISTS (SELECT FROM accounts WHERE is_operator) AS operator_exists,
     EXISTS (SELECT FROM api_keys WHERE id = :acting_key::text AND revoked_at IS NOT NULL)
-        OR EXISTS (SELECT FROM sessions WHERE id = :acting_session::text AND ended_at IS NOT NULL) AS is_key_revoked,
+        OR EXISTS (SELECT FROM sessions WHERE id = :acting_session::text AND ended_at IS NOT NULL)
+        OR EXISTS (SELECT FROM members WHERE id = :acting_member::text AND removed_at IS NOT NULL) AS are_credentials_over,
     ARRAY(
         SELECT ROW({MEMBERS.select("member")}) FROM members AS member
         WHERE member.account_id = account.id AND {_INSIDE} AND (member.removed_at IS NULL OR member.id = :member_id)) AS members,

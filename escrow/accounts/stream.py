@@ -10,6 +10,7 @@ from escrow.accounts import store
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.decide import decide, entitle
 from escrow.accounts.evolve import evolve
+from escrow.accounts.rules import forbidden_after_the_end
 from escrow.accounts.state import Account, AccountSurroundings
 from escrow.accounts.store import Loaded
 from escrow.agreement.events import Recorded
@@ -28,6 +29,8 @@ class AccountOutcome(Outcome[Account, AccountSurroundings]):
 
 async def _repeat(command: AccountCommand, loaded: Loaded, result: Mapping[str, str], by: Actor) -> Loaded:
     entitle(loaded.state, command, actor=by, around=loaded.around)
+    if loaded.around.are_credentials_over and (refusal := forbidden_after_the_end(command.action, by)):
+        raise refusal  # the page of a payee, say, is made anew for each repetition
     return await store.load_result(result, by)
 
 

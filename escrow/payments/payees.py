@@ -140,7 +140,13 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if isinstance(error, ProviderError) else type(error).__name__
 
 
-_KNOWN: Final = "SELECT payee_id FROM payees WHERE account_id = $1 AND provider = $2"
+# Of a payee that isn't made yet: whatever becomes of the link, the worker looks now, also where another provider's was looked
+# at a moment ago.
+_KNOWN: Final = """
+    WITH awaited AS (
+        UPDATE payees SET due_at = now() WHERE account_id = $1 AND provider = $2 AND payee_id IS NULL)
+    SELECT payee_id FROM payees WHERE account_id = $1 AND provider = $2
+"""
 
 _CLAIM: Final = """
     UPDATE payees SET due_at = now() + $3::float8 * interval '1 second'

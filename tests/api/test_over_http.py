@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -233,3 +234,23 @@ async def test_a_document_that_is_only_named_by_its_hash_is_answered_so_that_cli
     assert (posted.status_code, got.status_code, newer.status_code) == (200, 200, 400)
     assert posted.json() == got.json() == newer.json() == {"errors": [error]}
     assert sent.json() == {"data": {"__typename": "Query"}}
+
+
+async def test_what_was_revoked_while_the_body_came_does_nothing(people: People) -> None:
+    """A body may take half a minute, and whoever sends it chooses when it ends."""
+    deal = await people.deployment.fund("10.00")
+    key_id = (await people.client.ask("{ viewer { keyId } }"))["viewer"]["keyId"]
+    approve = (
+        f'mutation {{ approveMilestone(input: {{milestoneId: "{deal.milestone()}"}}) {{ userErrors {{ code }} }} }}'
+    )
+    whole = json.dumps({"query": approve}).encode()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield whole[:10]  # whoever reads this has found out whose key it is
+        await people.operator.done("revokeApiKey", {"keyId": key_id}, "apiKey { revokedAt }")
+        yield whole[10:]
+
+    headers = {"content-type": JSON, "authorization": f"Bearer {people.client.token}"}
+    answer = await people.client.http.post("/graphql", content=slowly(), headers=headers)
+    assert answer.status_code == 401
+    assert await deal.states() == ["ACTIVE"], "not released"

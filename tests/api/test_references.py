@@ -129,6 +129,7 @@ async def test_names_are_for_those_who_see_the_thing_and_may_write(people: Peopl
         (viewer, "FORBIDDEN"),
         (reader, "FORBIDDEN"),
         (elsewhere, "NOT_FOUND"),
+        (people.mediator, "NOT_FOUND"),
     ):
         for mutation, input_ in (
             ("setExternalReference", given),
@@ -147,6 +148,19 @@ async def test_names_are_for_those_who_see_the_thing_and_may_write(people: Peopl
     assert await found(elsewhere, "EA-1") is None
     blind = await with_key(people.client.http, there.client, there.operator, (Scope.CONTRACTS_WRITE,))
     assert (await blind.done("setExternalReference", given, REFERENCE))["contract"] is None
+
+
+async def test_a_mediator_names_what_is_disputed(people: People) -> None:
+    deal = await people.deployment.fund("10.00")
+    await deal.open_dispute(claim="0.00")
+    for subject_id, name in ((deal.id, "EA-1"), (deal.milestone(), "EA-2")):
+        given = {"subjectId": subject_id, "system": "jira", "externalId": name}
+        noted = await people.mediator.done("setExternalReference", given, REFERENCE)
+        assert noted["externalReference"]["externalId"] == name
+        assert await found(people.mediator, name) == subject_id
+    removal = {"subjectId": deal.id, "system": "jira"}
+    await people.mediator.done("removeExternalReference", removal, REFERENCE)
+    assert await found(people.mediator, "EA-1") is None
 
 
 async def test_one_thing_has_at_most_twenty_names_and_a_race_for_one_has_one_winner(people: People) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from escrow import database, ids, lineage
-from escrow.access import Actor, Scope
+from escrow.access import Actor, Role, Scope
 from escrow.accounts import commands
-from escrow.accounts.authentication import authenticate
+from escrow.accounts.authentication import authenticate, authenticate_member
+from escrow.accounts.state.endpoints import Algorithm
 from escrow.audit import audit
 from escrow.errors import Forbidden, NotFound
 from escrow.idempotency import idempotency
 from escrow.pipeline import AccountOutcome, run
-from tests.escrow.accounts.world import World
+from tests.escrow.accounts.people import sealed
+from tests.escrow.accounts.world import OWN_SCOPES, World
 
 MANAGES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE)
 
@@ -56,6 +59,19 @@ async def revoke(by: Actor, key: Actor, *, everything: bool = True, twice: str |
 
 async def living() -> set[str]:
     return {row["id"] for row in await database.fetch("SELECT id FROM api_keys WHERE revoked_at IS NULL")}
+
+
+async def events() -> object:
+    return await database.fetch_value("SELECT count(*) FROM events")
+
+
+def endpoint_of(world: World) -> commands.CreateEndpoint:
+    return commands.CreateEndpoint(
+        account_id=world.studio,
+        endpoint_id=ids.new(ids.Kind.ENDPOINT),
+        address=commands.Address("https://hooks.example.com"),
+        secrets=(sealed(Algorithm.HMAC_SHA256, 1),),
+    )
 
 
 async def reasons() -> dict[str, str]:
@@ -165,6 +181,42 @@ async def test_a_key_that_was_revoked_while_its_command_was_under_way_leaves_not
         with pytest.raises(Forbidden, match="was revoked"):
             await run(command, by=late)
     assert await living() == set()
+
+
+async def test_a_member_who_was_removed_while_a_command_was_under_way_leaves_nothing_behind(world: World) -> None:
+    """Who came with an identity provider's token has no key that would have ended."""
+    member_id = await world.add_member("ida@studio.example", Role.OWNER)
+    late = await authenticate_member(world.studio, "ida@studio.example", scopes=OWN_SCOPES, until=math.inf)
+    assert late is not None
+    await run(commands.RemoveMember(member_id=member_id), by=world.operator)
+    before = await events()
+    for command in (world.key_command(), world.member_command("late@studio.example"), endpoint_of(world)):
+        with pytest.raises(Forbidden, match="was removed"):
+            await run(command, by=late)
+    assert await events() == before
+
+
+async def test_a_key_that_was_revoked_while_its_command_was_under_way_is_shown_nothing_also_for_a_repetition(
+    world: World,
+) -> None:
+    """The page of a payee is made anew for each, and a rotation answers with a secret."""
+    late = replace(await founder(world), scopes=OWN_SCOPES)
+    made = endpoint_of(world)
+    await run(made, by=late)
+    secrets = (sealed(Algorithm.HMAC_SHA256, 2),)
+    asked = {
+        "connectPayee": commands.ConnectPayee(account_id=world.studio, provider="sandbox"),
+        "rotateWebhookSecret": commands.RotateSecret(endpoint_id=made.endpoint_id, secrets=secrets),
+    }
+    for name, command in asked.items():
+        await run(command, by=late, idempotency=idempotency(name, operation=name, given={}))
+    await revoke(world.operator, late, everything=False)
+    before = await events()
+    for name, command in asked.items():
+        for once in (idempotency(name, operation=name, given={}), None):
+            with pytest.raises(Forbidden, match="was revoked"):
+                await run(command, by=late, idempotency=once)
+    assert await events() == before
 
 
 async def test_of_making_and_revoking_at_once_no_order_leaves_a_living_child(world: World) -> None:

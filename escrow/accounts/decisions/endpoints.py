@@ -145,9 +145,12 @@ def _rotate(state: Account | None, command: commands.RotateSecret, context: Cont
     algorithms = endpoint.algorithms if command.algorithms is None else command.algorithms
     secrets = inputs.secrets(command.secrets, algorithms)
     forgotten = [secret for secret in endpoint.secrets if not secret.signs(context.around.real_now)]
-    if len(endpoint.secrets) - len(forgotten) + len(secrets) > SECRETS_MAX:
+    # Without an overlap those that are replaced sign no more, either.
+    going_on = [one for one in endpoint.secrets if one not in forgotten and (command.overlap or one.expires_at)]
+    if len(going_on) + len(secrets) > SECRETS_MAX:
         raise InvalidState(
-            f"At most {SECRETS_MAX} secrets sign at one time; wait until the overlap of an earlier rotation is over."
+            f"At most {SECRETS_MAX} secrets sign at one time; wait until the overlap of an earlier rotation is over, "
+            "or rotate with an overlap of 0 seconds."
         )
     return (
         events.EndpointSecretRotated(

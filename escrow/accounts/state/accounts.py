@@ -81,7 +81,7 @@ class AccountSurroundings:
     operator_exists: bool = True
     shared_with: str | None = None
     """The other party of an open contract of this account that the person to be added is a member of."""
-    is_key_revoked: bool = False
-    """Whether the actor's own key or session was ended, by a command that came before this one."""
+    are_credentials_over: bool = False
+    """Whether the actor's own key or session was ended, or the member removed, by a command that came before this one."""
     reachable_contract_ids: frozenset[str] = frozenset()
     """Those of the contracts which a command names that exist and are the account's (any, for the operator's)."""

@@ -275,6 +275,19 @@ def test_the_number_of_secrets_that_sign_is_bounded() -> None:
     assert done(state, replace(ROTATE, secrets=(sealed(Algorithm.HMAC_SHA256, 300),)), **later)[0]
 
 
+def test_a_rotation_without_an_overlap_makes_room_for_itself() -> None:
+    state, both = STUDIO, replace(ROTATE, algorithms=tuple(Algorithm))
+    for number in range(200, 206, 2):
+        _, state = done(state, replace(both, secrets=tuple(sealed(one, number + n) for n, one in enumerate(Algorithm))))
+    assert len(state.endpoints[ENDPOINT.id].secrets) == SECRETS_MAX - 1
+    assert refused(both, state).code is ErrorCode.INVALID_STATE
+    _, after = done(state, replace(both, overlap=timedelta(0)))
+    signing = [one for one in after.endpoints[ENDPOINT.id].secrets if one.signs(NOW)]
+    assert len(signing) == SECRETS_MAX - 1
+    assert {one.facts for one in NEW_SECRETS} <= {one.facts for one in signing}
+    assert refused(replace(both, overlap=timedelta(seconds=-1)), state).code is ErrorCode.INVALID_STATE
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

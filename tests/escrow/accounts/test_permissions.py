@@ -234,6 +234,13 @@ SEES_NOTHING = {
 WITHOUT_OBJECT = {AccountAction.CREATE_ACCOUNT, AccountAction.SET_FEES}
 BY_ITS_CODE = {AccountAction.OPEN_SESSION}
 """What nobody does by being somebody: whoever shows the code is the session."""
+TAKES_RIGHTS_AWAY = {
+    AccountAction.REMOVE_MEMBER,
+    AccountAction.REVOKE_API_KEY,
+    AccountAction.REVOKE_SESSION,
+    AccountAction.DISABLE_ENDPOINT,
+    AccountAction.DELETE_ENDPOINT,
+}
 OWNERS_TO_MANAGE = [
     action for action, row in ACCOUNT_PERMISSIONS.items() if row.scope is not None and action not in BY_ITS_CODE
 ]
@@ -277,6 +284,13 @@ def test_a_disabled_account_may_only_do_what_gives_nobody_a_new_right(action: Ac
     expected = None if ACCOUNT_PERMISSIONS[action].while_disabled else "FORBIDDEN"
     assert refusal_of(disabled, command, OWNER) == expected
     assert refusal_of(disabled, command, THE_OPERATOR) is None
+
+
+@pytest.mark.parametrize("action", [action for action in AccountAction if action not in BY_ITS_CODE])
+def test_whoever_has_ended_meanwhile_may_only_take_rights_away(action: AccountAction) -> None:
+    state, command = COMMANDS[action]
+    expected = None if action in TAKES_RIGHTS_AWAY else "FORBIDDEN"
+    assert refusal_of(state, command, THE_OPERATOR, are_credentials_over=True) == expected
 
 
 @pytest.mark.parametrize("action", OWNERS_TO_MANAGE)

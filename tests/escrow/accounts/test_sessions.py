@@ -20,6 +20,7 @@ from escrow.accounts.known_keys import KnownKeys
 from escrow.accounts.tokens import Token
 from escrow.audit import audit
 from escrow.errors import DomainError, Forbidden, InvalidInput, InvalidState, NotFound
+from escrow.idempotency import idempotency
 from escrow.pipeline import run
 from escrow.queries import views
 from tests.escrow.accounts.world import World
@@ -336,6 +337,30 @@ async def test_it_ends_with_the_operators_key_in_any_account_at_once_and_its_log
     outcome = await run(commands.RevokeApiKey(key_id=operator.key_id or ""), by=world.operator)
     assert not await opens(token), "before anything was said in the shop's log"
     assert await endings() == {}
+    await lineage.end_sessions_elsewhere(outcome, by=world.operator)
+    assert await endings() == {session_id: "MAKER_REVOKED"}
+    assert await differences() == []
+
+
+@pytest.mark.parametrize("again", ["a repetition", "another time"])
+@pytest.mark.parametrize("ended", ["the key", "its member"])
+async def test_what_was_left_of_it_in_other_accounts_is_ended_by_asking_again(
+    world: World, ended: str, again: str
+) -> None:
+    member_id = await world.add_member("olga@earnest.example", Role.OWNER, account_id=world.operator_account)
+    await world.add_member("otto@earnest.example", Role.OWNER, account_id=world.operator_account)
+    maker = await key_of(world, world.operator_account, scopes=(Scope.OPERATOR, READ), member_id=member_id)
+    session_id = (await found(await session_of(maker, account_id=world.shop, member_id=None))).session_id
+    command: commands.RevokeApiKey | commands.RemoveMember = (
+        commands.RevokeApiKey(key_id=maker.key_id or "")
+        if ended == "the key"
+        else commands.RemoveMember(member_id=member_id)
+    )
+    once = idempotency("k", operation="ended", given={}) if again == "a repetition" else None
+    await run(command, by=world.operator, idempotency=once)
+    assert await endings() == {}
+    outcome = await run(command, by=world.operator, idempotency=once)
+    assert (outcome.recorded, outcome.replayed) == ((), again == "a repetition")
     await lineage.end_sessions_elsewhere(outcome, by=world.operator)
     assert await endings() == {session_id: "MAKER_REVOKED"}
     assert await differences() == []

@@ -102,6 +102,21 @@ async def test_a_payee_is_made_later_if_the_provider_was_away_when_the_link_was_
     assert list(stand_in.books.of("account")) == [await name_of(deal)]
 
 
+async def test_after_a_change_of_provider_a_payee_is_made_as_soon_as_it_can_be(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    await run(
+        commands.ConnectPayee(account_id=str(deal.freelancer_id), provider="sandbox"), by=deal.contract.freelancer
+    )
+    assert await payees.look(Sandbox(), limit=1) == 1
+    stand_in.books.hostility = Hostility(seed=1, lost_requests=1.0)
+    assert await connect(deal) is None
+    stand_in.books.hostility = Hostility()
+    assert await payees.look(stripe, limit=10) == 1, "what the other provider was asked lately puts nothing off"
+    assert list(stand_in.books.of("account")) == [await name_of(deal)]
+
+
 async def test_a_notice_wakes_a_look_up_and_what_is_as_before_is_no_event(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
