@@ -16,7 +16,7 @@ from typing import Any, Final
 from graphql import build_schema
 from graphql.utilities import DangerousChangeType, find_breaking_changes, find_dangerous_changes
 
-from escrow.release import VERSION
+from escrow.release import RELEASE
 
 RELEASES: Final = Path(__file__).parents[2] / "docs" / "releases"
 BREAKS: Final = "breaks.toml"
@@ -31,16 +31,21 @@ Json = Any
 
 def write(sdl: str, events: Json, folder: Path = RELEASES) -> Path:
     """Keep this release's promises; gives the folder."""
-    kept = folder / VERSION
+    kept = folder / RELEASE
     kept.mkdir(parents=True, exist_ok=True)
     (kept / SDL).write_text(sdl, encoding="utf-8")
     (kept / EVENTS).write_text(json.dumps(events, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return kept
 
 
+def every(folder: Path = RELEASES) -> list[Path]:
+    """The folders of all releases, from the first to the last."""
+    return sorted((one for one in folder.iterdir() if one.is_dir()), key=lambda one: _number(one.name))
+
+
 def last(folder: Path = RELEASES) -> Path:
     """The folder of the last release."""
-    return max((one for one in folder.iterdir() if one.is_dir()), key=lambda one: _number(one.name))
+    return every(folder)[-1]
 
 
 def broken_in_schema(sdl: str, folder: Path = RELEASES) -> list[str]:

@@ -13,8 +13,9 @@ import pytest
 from graphql import build_schema
 
 from earnest.generate import releases
-from escrow.release import VERSION
+from escrow.release import RELEASE, VERSION
 from schema.build import sdl
+from tests.upgrade import former
 from webhooks.events import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -58,11 +59,26 @@ def test_what_the_code_says_breaks_nothing_of_the_last_release() -> None:
     assert releases.broken_in_events(catalogue.schema_document()) == []
 
 
-def test_the_last_release_is_this_one_as_everybody_calls_it() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+def test_everything_that_is_packed_says_which_release_this_is() -> None:
+    for project in (ROOT, ROOT / "clients" / "python"):
+        assert tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"] == VERSION
+    package, lock = (
+        json.loads((ROOT / "clients" / "typescript" / name).read_text(encoding="utf-8"))
+        for name in ("package.json", "package-lock.json")
+    )
+    spelt = VERSION.replace(".dev", "-dev.")  # npm has a spelling of its own for what isn't out yet
+    assert [package["version"], lock["version"], lock["packages"][""]["version"]] == [spelt] * 3
+
+
+def test_what_was_released_stands_in_the_changelog_and_what_was_not_has_no_number_of_it() -> None:
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert project["version"] == VERSION == releases.last().name
-    assert headings[:2] == ["Unreleased", VERSION]
+    assert headings == ["Unreleased", *(kept.name for kept in reversed(releases.every()))]
+    is_out = releases.last().name == RELEASE
+    assert is_out == (VERSION == RELEASE), f"{VERSION}, and the last release is {releases.last().name}"
+
+
+def test_one_upgrades_from_the_release_before_this_one() -> None:
+    assert former.release() == [kept.name for kept in releases.every() if kept.name != RELEASE][-1]
 
 
 def test_releases_are_ordered_by_their_numbers(folder: Path) -> None:
@@ -169,6 +185,6 @@ def _released(version: str) -> date:
 
 
 def test_each_release_that_was_kept_can_be_read() -> None:
-    for kept in (one for one in releases.RELEASES.iterdir() if one.is_dir()):
+    for kept in releases.every():
         assert build_schema((kept / releases.SDL).read_text(encoding="utf-8")).query_type is not None
         assert json.loads((kept / releases.EVENTS).read_text(encoding="utf-8"))["$defs"]

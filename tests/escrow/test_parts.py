@@ -15,10 +15,12 @@ from tortoise.migrations.operations import Operation, RunSQL
 
 from escrow import database, migrate, settings
 from escrow.migrate import Extent, NotYet
-from escrow.parts import After, Before, Concurrently, InBatches, Part, release_of
+from escrow.parts import After, Before, Concurrently, InBatches, Part, release_of, turn_of
+from escrow.release import RELEASE
 from tests.engines import TestServer
 from tests.escrow.reading_steps import objections
 from tests.escrow.test_migrate import empty, steps
+from tests.upgrade import former
 from tests.workers.forking import Forked
 
 WITHOUT_A_PART = frozenset({"m0001_deliveries", *(f"m{number:04}" for number in range(1, 22))})
@@ -41,6 +43,11 @@ def test_within_a_release_what_comes_before_has_the_smaller_numbers() -> None:
     for app in ("escrow", "webhooks"):
         names = [step.name for step in steps() if step.app_label == app]
         assert names == sorted(names), "in the order of their turns"
+
+
+def test_no_step_is_of_a_release_that_comes_after_this_one() -> None:
+    last, _ = turn_of(steps()[-1])
+    assert last <= tuple(map(int, RELEASE.split("."))), "what has a step of a later release is that one, not out yet"
 
 
 def read(
@@ -176,11 +183,11 @@ async def test_before_goes_as_far_as_the_former_release_can_bear_and_after_does_
 async def test_what_comes_after_waits_until_the_last_process_of_another_release_has_gone(served: Served) -> None:
     url, _ = served
     await migrate.migrate(url, Extent.BEFORE)
-    for name in ("earnest", "earnest 0.9.0"):
-        former = await asyncpg.connect(url, server_settings={"application_name": name})
+    for name in ("earnest", "earnest 0.9.0", f"earnest {former.release()}"):
+        other = await asyncpg.connect(url, server_settings={"application_name": name})
         with pytest.raises(NotYet, match=f"{name} from this machine"):
             await migrate.migrate(url, Extent.AFTER)
-        await former.close()
+        await other.close()
     assert await migrate.migrate(url, Extent.AFTER) == AFTER
 
 

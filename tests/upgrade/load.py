@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import httpx
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from escrow import cursors
 from tests.api.live.serving import Served
@@ -32,8 +32,6 @@ class Front:
     """The addresses behind which the deployment's web processes are, and what became of what was asked there."""
 
     ports: list[int]
-    impolite: set[int] = field(default_factory=set)
-    """Where processes cut off, when they stop, who was let in already, as the release before the first one did."""
     refused: int = 0
     _chance: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -48,10 +46,6 @@ class Front:
                     except httpx.ConnectError:
                         self.refused += 1
                         continue
-                    except httpx.TransportError:
-                        if port not in self.impolite:
-                            raise
-                        continue  # whether it was carried out nobody knows: asked once more, with its idempotency key
                     assert response.status_code == 200, response.text
                     answer: dict[str, Any] = response.json()
                     assert "errors" not in answer, answer
@@ -165,16 +159,12 @@ class Subscriber:
 
     async def follow(self) -> None:
         """For ever."""
-        front = self.person.front
         while True:
-            port = front.one()
+            port = self.person.front.one()
             try:
                 await (self._by_socket(port) if self.by_socket else self._by_events(port))
             except (httpx.ConnectError, ConnectionRefusedError, InvalidStatus):
                 await asyncio.sleep(TURN_SECONDS)
-            except (httpx.TransportError, ConnectionError, InvalidHandshake):
-                if port not in front.impolite:
-                    raise
 
     @property
     def _variables(self) -> dict[str, Any]:

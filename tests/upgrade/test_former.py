@@ -17,7 +17,8 @@ from typing import Final
 import pytest
 
 from earnest.engines import Engines
-from escrow.parts import Part, part_of
+from escrow.parts import Part, part_of, release_of
+from escrow.release import RELEASE
 from tests.earnest.running import clean_environment
 from tests.engines import IN_THE_MIDDLE
 from tests.escrow.test_migrate import steps
@@ -30,6 +31,14 @@ CHOSEN: Final = "EARNEST_FORMER_TESTS"
 """Which tests to play instead."""
 
 AFTER: Final = [step.name for step in steps() if part_of(step) is Part.AFTER]
+
+
+@pytest.mark.skipif(former.why_not() is not None, reason=str(former.why_not()))
+def test_the_former_release_says_so_itself_and_has_all_steps_but_those_of_this_one(tmp_path: Path) -> None:
+    tree = former.lay_out(tmp_path)
+    assert f'VERSION: Final = "{former.release()}"' in (tree / "escrow" / "release.py").read_text(encoding="utf-8")
+    its = {f"{app}.{step.stem}" for app in ("escrow", "webhooks") for step in (tree / app / "migrations").glob("m*.py")}
+    assert its == {f"{step.app_label}.{step.name}" for step in steps() if release_of(step) != RELEASE}
 
 
 @pytest.mark.skipif(former.why_not() is not None, reason=str(former.why_not()))

@@ -38,7 +38,6 @@ from tests.workers import forking
 from tests.workers.process import until, worker_environment
 
 LIVES: Final = 3
-IMPOLITE: Final = "0.1.0"
 PAGE: Final = ROOT / "docs" / "operating" / "upgrading.md"
 
 VISIBLE = """
@@ -68,8 +67,6 @@ class Site:
         self.running[kind].append(process)
         if kind == "web":
             self.front.ports.append(process.port)
-            if release.mother is not None and former.release() == IMPOLITE:
-                self.front.impolite.add(process.port)
 
     async def replace_one(self, kind: str) -> None:
         """A process of the release after for the oldest one."""
