@@ -35,6 +35,10 @@ class Unreachable(Exception):
 class Place(Protocol):
     """Keeps bytes by name. Its methods block."""
 
+    @property
+    def shown(self) -> str:
+        """How it is called in messages, which have nothing of what nobody may read."""
+
     def put(self, name: str, data: bytes) -> None:
         """Keep these bytes under this name, all of them or nothing. Refuses with `Unreachable` if that can't be done."""
 
@@ -54,7 +58,8 @@ class Folder:
     """A folder, which is made with the first file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path: Final = path
+        self.shown: Final = str(path)
 
     def put(self, name: str, data: bytes) -> None:
         place = self._path / name

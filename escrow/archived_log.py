@@ -41,7 +41,11 @@ def _schema() -> Any:
 
 
 async def copy(store: Store, *, until: int, size: int = SEGMENT_EVENTS) -> AsyncIterator[Segment]:
-    """Copy what isn't copied yet, up to a position; yields each segment once it is listed. It may be killed at any point."""
+    """Copy what isn't copied yet, up to a position; yields each segment once it is listed. It may be killed at any point.
+
+    Refuses with `Unusable` for a place that hasn't the segment before.
+    """
+    await store.must_hold(await segments.last(Kind.LOG))
     while True:
         before = await segments.last(Kind.LOG)
         after = int(before.last_key) if before is not None else 0
@@ -86,7 +90,7 @@ async def audit_archived_log(store: Store) -> AsyncIterator[Difference]:
 
 async def _compared(segment: Segment, rows: list[Row], *, after: int) -> list[Difference]:
     """The events of a segment beside those that the log has from the end of the one before to its own."""
-    archived = {row["position"]: row for row in rows}
+    archived = {row["position"] or 0: row for row in rows}  # an altered file may lack what every event has
     found = {row["position"]: row for row in await _rows(after, int(segment.last_key), segment.row_count + 1)}
     differences = [
         Difference(f"{segment.name} {position}", "event", _shown(found.get(position)), _shown(archived.get(position)))
@@ -96,7 +100,7 @@ async def _compared(segment: Segment, rows: list[Row], *, after: int) -> list[Di
     return differences + [
         Difference(row["id"], "hash of the archived body", row["hash"], made)
         for row in rows
-        if (made := log.event_hash(row["body"])) != row["hash"]
+        if (made := log.event_hash(row["body"] or "")) != row["hash"]
     ]
 
 

@@ -3,8 +3,9 @@
 Whoever wrote something must find it again, whichever process answers and wherever it reads, and so must whoever was told of
 it. So what an account's operation wrote is marked for the account in Redis after it was committed, and what got a place in
 the log for everybody whose feed it is in. A mark lives longer than any standby is read that is behind. Redis may lose
-everything: for as long nobody reads from the standby. What can't be marked is owed: this process knows that it doesn't know,
-and marks it as soon as it can. Only a deployment with a standby does any of this; without one nothing is asked or sent.
+everything, or come back with what it knew a while ago: for as long nobody reads from the standby. What can't be marked is
+owed: this process knows that it doesn't know, and marks it as soon as it can. Only a deployment with a standby does any of
+this; without one nothing is asked or sent.
 """
 
 from __future__ import annotations
@@ -66,8 +67,9 @@ end
 """
 
 _FURTHEST: Final = """
-if redis.call('EXISTS', KEYS[1]) == 0 then
-    redis.call('SET', KEYS[1], '1')
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+if redis.call('GET', KEYS[1]) ~= run then
+    redis.call('SET', KEYS[1], run)
     redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then return '-1' end
@@ -78,7 +80,8 @@ for index = 3, #KEYS do
 end
 return furthest
 """
-"""The furthest of some marks; -1 for as long as a Redis that knows nothing may have known something."""
+"""The furthest of some marks; -1 for as long as a Redis may have known more: one that knows nothing, or what another run of
+it noted, since it was restarted with an older snapshot or a replica took its place."""
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +123,7 @@ class Bookmarks:
         keys = [_SINCE, _UNSETTLED, *(_PREFIX + name for name in names)]
         answer = int(await self._ask(self._furthest, keys, within=ANSWER_SECONDS))
         if answer < 0:
-            raise Unknown("Redis was emptied a short while ago")
+            raise Unknown("Redis was started or emptied a short while ago")
         return answer
 
     async def _ask(self, script: Any, keys: Sequence[str], *arguments: int, within: float) -> Any:

@@ -37,6 +37,9 @@ MIGRATION_LOCK: Final = 0x6D69_6772_6174_65
 TURN_SECONDS: Final = 0.1
 """Between two questions whether another migrator is done. To wait inside of a statement would hold up the building of indexes."""
 
+EVENT_TYPES: Final = "escrow.event_types"
+"""Stands among the names of missing steps while event types of this release aren't known to older ones."""
+
 LOCK_MS: Final = 400
 """How long a step waits for a table: as long as it waits, so does everything that comes to that table after it."""
 
@@ -65,8 +68,8 @@ class NotYet(Exception):
 async def migrate(url: str, extent: Extent = Extent.ALL) -> list[str]:
     """Apply what is missing to the database at `url` and answer with the names of the steps: `escrow.m0001_tables`.
 
-    It also makes the event types of this release known, so that older processes, which cannot fold them, refuse to write
-    to contracts that have one. Afterwards the words of titles are made anew where another release made them; what a killed
+    First of all it makes the event types of this release known, so that older processes, which cannot fold them, refuse to
+    write to contracts that have one. Afterwards the words of titles are made anew where another release made them; what a killed
     process left of that the next one does. Refuses with `NotYet`; fails as asyncpg does if nobody answers, and with
     `LockNotAvailableError` if a table is kept from it for minutes.
     """
@@ -77,9 +80,10 @@ async def migrate(url: str, extent: Extent = Extent.ALL) -> list[str]:
             steps = await _steps(config["apps"])
             if extent is Extent.AFTER:
                 await _refuse_others(connection)
-            applied = [await _take(step, connection) for step in await _wanted(steps, extent)]
-            async with connection.transaction():
-                await connection.execute(log.LEARN_SQL, *log.KNOWN)
+            wanted = await _wanted(steps, extent)
+            await _learn(connection)  # processes may start as soon as the last step before is taken
+            applied = [await _take(step, connection) for step in wanted]
+            await _learn(connection)
             await _renew_titles()
     return applied
 
@@ -87,11 +91,20 @@ async def migrate(url: str, extent: Extent = Extent.ALL) -> list[str]:
 async def pending(part: Part | None = None) -> list[str]:
     """The steps of this release, of every package, that the connected database lacks; all if it was never migrated.
 
-    Given a part, those of that part alone: processes serve as soon as nothing is missing of `BEFORE`.
+    Given a part, those of that part alone: processes serve as soon as nothing is missing of `BEFORE`. That is also the part of
+    `EVENT_TYPES`, which is missing when every step before was taken and the rest of the work wasn't done.
     """
     taken = await _taken()
     known = sorted(_known().items(), key=lambda named: turn_of(named[1]))
-    return [name for name, step in known if name not in taken and part in (None, part_of(step))]
+    missing = [(name, part_of(step)) for name, step in known if name not in taken]
+    if Part.BEFORE not in (of for _, of in missing) and await fetch_value(_HAS_UNLEARNT, *log.KNOWN):
+        missing.append((EVENT_TYPES, Part.BEFORE))
+    return [name for name, of in missing if part in (None, of)]
+
+
+_HAS_UNLEARNT: Final = """
+SELECT EXISTS (SELECT * FROM unnest($1::text[], $2::int[]) EXCEPT SELECT type, schema_version FROM event_types)
+"""
 
 
 async def unknown() -> list[str]:
@@ -170,6 +183,15 @@ FROM pg_stat_activity
 WHERE datname = current_database() AND application_name ~ '^earnest( |$)' AND application_name <> $1
 GROUP BY 1, 2 ORDER BY 1, 2
 """
+
+
+async def _learn(connection: Connection) -> None:
+    """Make those event types of this release known that aren't yet, where there are tables by now."""
+    if await connection.fetchval("SELECT to_regclass('event_types') IS NULL"):
+        return
+    if await connection.fetchval(_HAS_UNLEARNT, *log.KNOWN):
+        async with connection.transaction():
+            await connection.execute(log.LEARN_SQL, *log.KNOWN)
 
 
 async def _take(step: migrations.Migration, connection: Connection) -> str:

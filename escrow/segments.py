@@ -60,6 +60,18 @@ class Store:
         """Refuses with `Unreachable` if nothing can be told of what lies there."""
         await asyncio.to_thread(self._place.must_answer)
 
+    async def must_hold(self, before: Segment | None) -> None:
+        """Refuses with `Unusable` if the segment after which others are to be written isn't here: then this is another place,
+        or what should be mounted here isn't, and what is moved here would be found by nobody."""
+        if before is None:
+            return
+        try:
+            await self.get(before.name)
+        except Unusable as error:
+            raise Unusable(
+                f"{error}; {self._place.shown} has to hold the archive so far, or at least its last files: is it mounted?"
+            ) from None
+
     async def put(self, name: str, data: bytes) -> None:
         """Keep these bytes under this name, all of them or nothing. Refuses with `Unreachable` if that can't be done."""
         await asyncio.to_thread(self._place.put, name, data)
@@ -89,13 +101,16 @@ def to_parquet(rows: Sequence[Row], schema: Any) -> bytes:
 
 def from_parquet(data: bytes, schema: Any = None) -> list[Row]:
     """The rows of a Parquet file. Refuses with `Unusable` what is none, or has other columns than the schema."""
+    parquet = _parquet()
+    from pyarrow import ArrowException
+
     try:
-        table = _parquet().read_table(io.BytesIO(data))
-    except (OSError, ValueError) as error:
+        table = parquet.read_table(io.BytesIO(data))
+        if schema is not None and not table.schema.equals(schema):
+            raise Unusable(f"it has other columns: {', '.join(f'{one.name} {one.type}' for one in table.schema)}")
+        rows: list[Row] = table.to_pylist()
+    except (ArrowException, OSError, OverflowError, ValueError) as error:  # texts and times are only looked at as rows
         raise Unusable(f"it is no Parquet file: {error}") from None
-    if schema is not None and table.schema.names != schema.names:
-        raise Unusable(f"it has other columns: {', '.join(table.schema.names)}")
-    rows: list[Row] = table.to_pylist()
     return rows
 
 

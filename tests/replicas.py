@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
+from redis.asyncio import Redis
 
 from earnest.engines.postgres import choose_user, find_binaries, give_to
 from earnest.engines.processes import end, launch, open_log
@@ -183,6 +184,12 @@ async def caught_up(replica: Replica) -> None:
             # What was counted may be the rest of a page, which is written only with what comes next.
             await database.execute("SELECT pg_log_standby_snapshot()")
             await asyncio.sleep(0.02)
+
+
+async def remember(redis_url: str) -> None:
+    """Have Redis be one that has known everything for as long as it runs."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.set("earnest:written:since", (await redis.info("server"))["run_id"])
 
 
 @asynccontextmanager

@@ -189,10 +189,14 @@ CROSS JOIN LATERAL (SELECT type, body FROM events WHERE id = place.event_id OFFS
 WHERE place.position BETWEEN $1 AND $2 AND event.type = ANY ($3) ORDER BY place.position
 """
 
+# As they were at a position. An endpoint that was deleted by the next event ends at that very position, as one does that was
+# changed there, but nothing of it comes after that.
 _SUBSCRIPTIONS: Final = """
-SELECT endpoint_id, since_position, CASE WHEN until_position > $1 THEN $2 ELSE until_position END AS until_position,
-    account_id, event_types, contract_ids
-FROM subscriptions WHERE since_position <= $1
+SELECT endpoint_id, since_position, account_id, event_types, contract_ids,
+    CASE WHEN until_position > $1 OR until_position = $1 AND since_position = last THEN $2 ELSE until_position END
+        AS until_position
+FROM (SELECT *, max(since_position) OVER (PARTITION BY endpoint_id) AS last FROM subscriptions) AS subscription
+WHERE since_position <= $1
 """
 
 _LANES: Final = f"""

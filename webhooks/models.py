@@ -114,10 +114,11 @@ class Replay(Model):
 
 
 class Retention(Model):
-    """From which position on finished deliveries are kept: one row."""
+    """From which position on finished deliveries are kept, and whether older ones go to an archive: one row."""
 
     id = fields.SmallIntField(primary_key=True)
     kept_from_position = fields.BigIntField()
+    is_archived = fields.BooleanField()
 
     class Meta:
         table = "delivery_retention"

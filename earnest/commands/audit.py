@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from earnest.run.refusing import CannotStart
 
 if TYPE_CHECKING:
     from escrow.audit import Difference
+    from escrow.replica import Replica
     from escrow.settings import Settings
 
 DIFFERENT = 1
@@ -42,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
 async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
     """Audit the deployment, printing what is found; gives how much that was.
 
-    What a standby has is what the primary had a moment before, so it is audited instead, where there is one.
+    What a standby has is what the primary had a moment before, so it is audited instead, where there is one; once it has what
+    the primary had when the audit began.
     """
     from earnest.run.embedded import deployment
     from escrow import database
@@ -128,7 +131,7 @@ async def _must_be_our_standby(url: str, primary_url: str) -> None:
 
     replica = Replica(url, primary_url)
     try:
-        await replica.look()
+        await _must_catch_up(replica)
     except NoStandby as error:
         raise CannotStart(
             f"EARNEST_READ_URL leads to no standby of DATABASE_URL ({error}): repeat with --primary to audit the primary"
@@ -139,3 +142,19 @@ async def _must_be_our_standby(url: str, primary_url: str) -> None:
         ) from None
     finally:
         await replica.close()
+
+
+async def _must_catch_up(standby: Replica) -> None:
+    """Wait until it has all that the primary had at the first look: what it lacks would be found neither whole nor broken."""
+    from escrow.replica import BEHIND_SECONDS_MAX, LOOK_SECONDS
+
+    until = time.monotonic() + BEHIND_SECONDS_MAX
+    await standby.look()
+    while standby.caught_up_at is None:
+        if time.monotonic() > until:
+            raise CannotStart(
+                f"the standby of EARNEST_READ_URL is more than {BEHIND_SECONDS_MAX:.0f} seconds behind: "
+                "repeat when it has caught up, or with --primary to audit the primary"
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+        await standby.look()

@@ -19,6 +19,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 import escrow.database
+from earnest.commands import audit as audit_command
 from earnest.engines import Engines
 from escrow import bookmarks, log, replica
 from escrow.access import Scope
@@ -28,7 +29,7 @@ from tests.api.client import Caller, People
 from tests.benchmarks.processes import serving, web_environment
 from tests.earnest.test_audit_and_erase import earnest
 from tests.patience import PATIENCE_SECONDS
-from tests.replicas import Standby, caught_up, locking, standby_of
+from tests.replicas import Standby, caught_up, locking, remember, standby_of
 from tests.workers.process import ROOT
 
 LIST = "{ contracts(first: 50) { nodes { id title milestones { title } } } }"
@@ -69,12 +70,6 @@ async def read(
     finally:
         await replica.disconnect()
         await bookmarks.disconnect()
-
-
-async def remember(redis_url: str) -> None:
-    """Have Redis be one that has known everything for long."""
-    async with Redis.from_url(redis_url) as redis:
-        await redis.set("earnest:written:since", "1")
 
 
 async def titles(caller: Caller) -> list[str]:
@@ -374,6 +369,44 @@ async def test_an_audit_reads_the_standby_and_says_so_when_there_is_none(
     assert (code, said) == (2, "")
     assert "EARNEST_READ_URL does not answer" in complaints
     assert "--primary" in complaints
+
+
+async def test_an_audit_waits_for_a_standby_that_is_behind_and_refuses_one_that_stays_so(
+    people: People, database: str, standby: Standby, redis_url: str, read: Replica
+) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    environ = os.environ | web_environment(database, redis_url) | {"EARNEST_READ_URL": standby.url(database)}
+    found = Replica(standby.url(database), primary_url=database)
+    async with standby.paused():
+        await propose(people, "Not there yet")
+        await execute(MUCH_IS_WRITTEN)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", IMPATIENT_AUDIT, "audit"), cwd=ROOT, env=environ, stdout=PIPE, stderr=PIPE
+        )
+        said, complaints = (one.decode() for one in await process.communicate())
+        assert (process.returncode, said) == (2, ""), complaints
+        assert "behind: repeat when it has caught up, or with --primary" in complaints
+        waiting = asyncio.create_task(audit_command._must_catch_up(found))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while found.replayed is None:  # noqa: ASYNC110 - it has looked once by then
+                await asyncio.sleep(0.01)
+        assert not waiting.done()
+    try:
+        await waiting
+        assert found.caught_up_at is not None
+    finally:
+        await found.close()
+
+
+IMPATIENT_AUDIT = """
+import sys
+from earnest.cli import main
+from escrow import replica
+
+replica.BEHIND_SECONDS_MAX = 0.1
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 async def test_a_web_process_reads_the_standby_by_itself(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from escrow import archived_log, database, log, segments
 from escrow.audit import audit
@@ -96,6 +98,21 @@ async def test_numbers_that_no_event_has_stop_nobody(tmp_path: Path) -> None:
     assert any(f"{made[1].name} 500: event" in one for one in said), said
 
 
+async def test_nothing_is_copied_to_where_the_archive_so_far_is_not(tmp_path: Path) -> None:
+    last = await filled()
+    made = await copied(Store(str(tmp_path / "archive")), until=SIZE)
+    other = Store(str(tmp_path / "other"))
+    for until in (last, SIZE):
+        with pytest.raises(
+            segments.Unusable, match=rf"{made[0].name} can't be read.*other has to hold .* is it mounted"
+        ):
+            await copied(other, until=until)
+    assert not (tmp_path / "other").exists()
+    assert await segments.listed(Kind.LOG) == made
+    await other.put(made[0].name, (tmp_path / "archive" / made[0].name).read_bytes())
+    assert (await copied(other, until=last))[0].number == 2
+
+
 async def test_words_are_not_copied(tmp_path: Path) -> None:
     last = await filled()
     words = [row["body"] for row in await database.fetch("SELECT body FROM texts WHERE length(body) > 8")]
@@ -125,9 +142,13 @@ async def test_whatever_is_altered_afterwards_is_named(tmp_path: Path) -> None:
     said = await found(store)
     assert any(f"{rows[-1]['position']}: event: expected '{rows[-1]['id']}" in one for one in said), said
 
+    second.write_bytes(segments.to_parquet([*rows[:2], dict.fromkeys(rows[2]), *rows[3:]], schema))
+    said = await found(store)
+    assert any(f"{rows[2]['position']}: event: expected '{rows[2]['id']}" in one for one in said), said
+
     columns = pa.schema([one for one in schema if one.name != "hash"])
     others = segments.to_parquet([{name: row[name] for name in columns.names} for row in rows], columns)
-    for broken in (b"", kept[: len(kept) // 2], others):
+    for broken in (b"", kept[: len(kept) // 2], others, *unreadable(kept)):
         second.write_bytes(broken)
         assert any(f"{made[1].name}: file" in one for one in await found(store))
     second.unlink()
@@ -143,6 +164,21 @@ async def test_whatever_is_altered_afterwards_is_named(tmp_path: Path) -> None:
             rows[3]["id"],
         )
     assert any(f"{made[1].name} {rows[3]['position']}: event" in one for one in await found(store))
+
+
+def unreadable(kept: bytes) -> list[bytes]:
+    """The same file with columns of the right names that hold something else: numbers as texts, no text, no time."""
+    table = parquet.read_table(io.BytesIO(kept))
+    count = len(table)
+    no_text = pa.array([b"\xff"] * count).view(pa.string())
+    no_time = pa.array([2**62] * count).view(pa.timestamp("us", tz="UTC"))
+    as_text = table.column("position").cast(pa.string())
+    altered = []
+    for name, column in (("position", as_text), ("body", no_text), ("occurred_at", no_time)):
+        sink = io.BytesIO()
+        parquet.write_table(table.set_column(table.schema.get_field_index(name), name, column), sink)
+        altered.append(sink.getvalue())
+    return altered
 
 
 @pytest.mark.parametrize(

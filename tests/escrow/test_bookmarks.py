@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
@@ -12,8 +14,11 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from earnest.engines.processes import Record
+from earnest.engines.redis import EmbeddedRedis
 from escrow import bookmarks, database
 from tests.patience import PATIENCE_SECONDS
+from tests.replicas import remember
 
 FULL = asyncpg.TooManyConnectionsError("remaining connection slots are reserved")
 
@@ -24,8 +29,8 @@ async def redis(database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) 
     for waits in ("ANSWER_SECONDS", "MARK_SECONDS"):
         monkeypatch.setattr(bookmarks, waits, PATIENCE_SECONDS)
     await bookmarks.connect(redis_url)
+    await remember(redis_url)
     async with Redis.from_url(redis_url) as redis:
-        await redis.set("earnest:written:since", "1")
         yield redis
     await bookmarks.disconnect()
 
@@ -118,6 +123,43 @@ async def test_if_too_much_is_owed_to_be_remembered_nobody_reads_from_the_standb
         assert await known("acc_3") is None
     await there_is(redis, "earnest:written:unsettled")
     assert await known("acc_3") is None
+
+
+async def test_a_redis_that_comes_back_with_what_it_knew_a_while_ago_is_not_believed(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for waits in ("ANSWER_SECONDS", "MARK_SECONDS"):
+        monkeypatch.setattr(bookmarks, waits, PATIENCE_SECONDS)
+    monkeypatch.setattr(bookmarks, "KEPT_SECONDS", 3600.0)
+    with TemporaryDirectory(prefix="earnest-", dir="/tmp") as folder:
+        engine = EmbeddedRedis(sockets=Path(folder), log=tmp_path / "log", record=Record(tmp_path / "processes.json"))
+        await engine.start()
+        try:
+            await remember(engine.url)
+            await bookmarks.connect(engine.url)
+            await bookmarks.wrote(["acc_1"])
+            async with Redis.from_url(engine.url) as redis:
+                await redis.save()
+            first = await known("acc_1")
+            assert first is not None
+            await write_something()
+            await bookmarks.wrote(["acc_1"])
+            assert (await known("acc_1") or 0) > first
+
+            await engine.stop()
+            await engine.start()
+            async with Redis.from_url(engine.url) as redis:
+                assert await redis.get("earnest:written:acc_1") == str(first).encode(), "it is from before"
+                assert await known("acc_1") is None
+                await redis.delete("earnest:written:unsettled")
+            assert await known("acc_1") == first, "after a while no standby is read that lacks what was lost"
+        finally:
+            await bookmarks.disconnect()
+            await engine.stop()
+
+
+async def write_something() -> None:
+    await database.execute("SELECT pg_logical_emit_message(false, 'test', 'x', true)")
 
 
 async def known(name: str) -> int | None:

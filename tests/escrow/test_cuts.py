@@ -19,6 +19,7 @@ from tests.api.client import People, door
 from tests.api.live.serving import until
 from tests.factories import Deployment, make_endpoint
 from webhooks.audit import audit_deliveries
+from webhooks.delivery import retention
 from webhooks.owner import replays
 
 CHANGES = "query ($after: Cursor) { changes(after: $after) { cursor nodes { cursor } } }"
@@ -204,6 +205,16 @@ async def test_what_walks_the_log_by_positions_steps_over_a_cut(database: str) -
         await db.execute("UPDATE replays SET due_at = now() WHERE due_at IS NOT NULL")
         await replays.step()
     assert await db.fetch_value("SELECT count(*) FROM replays WHERE due_at IS NOT NULL") == 0
+
+
+async def test_moments_are_found_in_a_log_that_was_cut_before_its_first_event(database: str) -> None:
+    cut = await _cut()
+    there = await Deployment.make()
+    await there.propose("10.00")
+    last = await _log_all()
+    assert await replays.position_recorded_before(0) < cut.first_position < last
+    assert await replays.position_recorded_before(await database_time() + 60) == last
+    assert await retention.prune() == 0
 
 
 async def database_time() -> float:

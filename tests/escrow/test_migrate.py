@@ -25,7 +25,7 @@ from escrow.agreement import commands as c
 from escrow.agreement import deadlines
 from escrow.audit import audit
 from escrow.migrations import m0003_reminders, m0006_disagreement, m0010_privilege, m0013_payments
-from escrow.parts import turn_of
+from escrow.parts import Part, turn_of
 from escrow.pipeline import run
 from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
@@ -231,6 +231,35 @@ async def test_a_step_of_any_package_that_is_not_applied_is_pending() -> None:
         await database.execute(
             "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, now())", app, name
         )
+
+
+INVENTED = ([*log.KNOWN[0], "contract.invented"], [*log.KNOWN[1], 1])
+"""The event types of a release after this one."""
+
+
+async def test_event_types_that_nobody_was_told_of_are_pending(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(log, "KNOWN", INVENTED)
+        found = [await migrate.pending(part) for part in (None, Part.BEFORE, Part.AFTER)]
+        assert found == [["escrow.event_types"], ["escrow.event_types"], []]
+        await migrate.migrate(database)
+        assert await migrate.pending() == []
+    assert await migrate.pending() == []
+
+
+async def test_event_types_are_told_before_a_step_is_taken(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = await empty(server)
+    await migrate.migrate(url)
+    connection = await asyncpg.connect(url)
+    await connection.execute("DELETE FROM tortoise_migrations WHERE app = 'escrow' AND name = $1", STEPS[-1][7:])
+    monkeypatch.setattr(log, "KNOWN", INVENTED)
+    monkeypatch.setattr(migrate, "_take", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await migrate.migrate(url)
+    assert await connection.fetchval("SELECT EXISTS (SELECT FROM event_types WHERE type = 'contract.invented')")
+    assert await connection.fetchval("SELECT vocabulary FROM deployment") != log.VOCABULARY
+    await connection.close()
+    await server.drop(url)
 
 
 async def before_payments(url: str, *orders: tuple[str, str, str]) -> asyncpg.Connection:

@@ -7,7 +7,8 @@ from typing import Final
 
 import pytest
 
-from escrow import database
+from escrow import database, log, pipeline
+from escrow.accounts.commands.endpoints import DeleteEndpoint, UpdateEndpoint
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import attempts_made, delivery_worker, fan_out_only, partners, settled, states
 from webhooks.audit import audit_deliveries
@@ -103,3 +104,23 @@ async def test_what_was_forgotten_is_never_asked_for_again() -> None:
     kept_from = await database.fetch_value("SELECT kept_from_position FROM delivery_retention")
     await retention.prune(timedelta(days=1))
     assert await database.fetch_value("SELECT kept_from_position FROM delivery_retention") == kept_from > 1
+
+
+async def test_endpoints_that_are_changed_or_deleted_while_it_runs_are_no_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = await Deployment.make()
+    for types in ((), ("contract.*",), ("contract.*", "milestone.*")):
+        endpoint = await make_endpoint(there.client)
+        for chosen in types:
+            await pipeline.run(UpdateEndpoint(endpoint_id=endpoint.id, event_types=(chosen,)), by=there.client)
+        await pipeline.run(DeleteEndpoint(endpoint_id=endpoint.id), by=there.client)
+    await fan_out_only()
+    for began_at in range(1, await log.last_position() + 1):
+
+        async def last_position(at: int = began_at) -> int:
+            return at
+
+        with monkeypatch.context() as patched:
+            patched.setattr(log, "last_position", last_position)
+            assert await found() == [], f"it began at {began_at}"

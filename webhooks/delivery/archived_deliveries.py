@@ -63,7 +63,13 @@ def _schema() -> Any:
 
 
 async def move(store: Store, *, kept: timedelta = retention.KEPT, size: int = BATCH) -> AsyncIterator[Segment]:
-    """Move what is older than `kept`; yields each segment once its rows are gone from the database."""
+    """Move what is older than `kept`; yields each segment once its rows are gone from the database.
+
+    From now on no other way is taken, though there may be nothing to move yet. Refuses with `Unusable` for a place that hasn't
+    the segment before.
+    """
+    await store.must_hold(await segments.last(Kind.DELIVERIES))
+    await retention.leave_to_archive()
     bounds = await retention.bounds(kept)
     after = ""
     looking = (bounds.older_than, size, bounds.before_id)

@@ -1,7 +1,8 @@
 """Deletes finished deliveries and their attempts after a while; the log stays, and they can be made from it again.
 
 What is kept is told by a position of the log, which only grows: the audit asks from there on. Nothing that still waits goes.
-A deployment that has moved deliveries to an archive once forgets none by itself from then on.
+A deployment that has once asked for deliveries to be moved to an archive forgets none by itself from then on, though none was
+old enough yet: an archive that is written daily from the first day on would else find only what the nights have left of them.
 """
 
 # ruff: noqa: S608 - only our own text is filled into statements
@@ -47,9 +48,17 @@ async def bounds(kept: timedelta) -> Bounds:
     return Bounds(await database.fetch_value("SELECT kept_from_position FROM delivery_retention"), now - kept)
 
 
+async def leave_to_archive() -> None:
+    """Forget no deliveries by ourselves from now on: they are to be moved."""
+    await database.execute("UPDATE delivery_retention SET is_archived = true")
+
+
 async def prune(kept: timedelta = KEPT) -> int:
-    """Forget finished deliveries of events older than `kept`, and of what was asked for as long ago; answers how many."""
-    if await segments.last(segments.Kind.DELIVERIES) is not None:
+    """Forget finished deliveries of events older than `kept`, and of what was asked for as long ago; answers how many.
+
+    Where they are left to an archive it does nothing, and stops with the batch in which somebody asks for that.
+    """
+    if await database.fetch_value(f"SELECT {_LEFT_TO_ARCHIVE}"):
         return 0
     old = await bounds(kept)
     forgotten, after = 0, ""
@@ -71,6 +80,11 @@ async def forget_what_hung_on_them(old: Bounds) -> None:
 IS_OLD: Final = f"state <> '{State.PENDING}' AND (kind <> '{Kind.EVENT}' OR position < $2)"
 """Whether a delivery may go; `$2` is `Bounds.kept_from`."""
 
+# A release that noted nothing may have moved some.
+_LEFT_TO_ARCHIVE: Final = f"""(
+    (SELECT is_archived FROM delivery_retention)
+    OR EXISTS (SELECT FROM archives WHERE kind = '{segments.Kind.DELIVERIES}'))"""
+
 LOOKED_TO: Final = """
 SELECT max(id) FROM (SELECT id FROM deliveries WHERE id > $1 AND id < $4 AND created_at < $2 ORDER BY id LIMIT $3) AS looked
 """
@@ -80,7 +94,8 @@ SELECT max(id) FROM (SELECT id FROM deliveries WHERE id > $1 AND id < $4 AND cre
 # that bound all of those were read to find no more.
 PRUNE: Final = f"""
 WITH looked AS MATERIALIZED (
-    SELECT id, kind, position, state FROM deliveries WHERE id > $1 AND id < $5 AND created_at < $3 ORDER BY id LIMIT $4
+    SELECT id, kind, position, state FROM deliveries
+    WHERE id > $1 AND id < $5 AND created_at < $3 AND NOT {_LEFT_TO_ARCHIVE} ORDER BY id LIMIT $4
 ), old AS MATERIALIZED (
     SELECT id FROM looked WHERE {IS_OLD}
 ), attempts AS (

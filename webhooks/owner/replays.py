@@ -109,8 +109,9 @@ async def position_recorded_before(at_seconds: float) -> int:
     low, high = 0, await log.last_position()
     while low < high:
         middle = (low + high + 1) // 2
+        # There is none before the first one, which a log that was cut while it was empty has far from 1.
         event_id = await database.fetch_value(_LAST_UNTIL, middle)
-        if ids.made_at_seconds(event_id) < at_seconds:
+        if event_id is None or ids.made_at_seconds(event_id) < at_seconds:
             low = middle
         else:
             high = middle - 1

@@ -113,3 +113,43 @@ async def test_who_has_an_archive_forgets_nothing_that_is_not_in_it(tmp_path: Pa
     assert await differences(store) == [
         f"{row['id']}: delivery: expected 'in the archive alone', found 'in the database, too'"
     ]
+
+
+async def test_who_archives_before_anything_is_old_loses_nothing_to_the_nights(tmp_path: Path) -> None:
+    await prepared()
+    before = await states()
+    store = Store(str(tmp_path))
+    assert [one async for one in archived_deliveries.move(store)] == []
+    assert await retention.prune(ALL) == 0
+    assert await states() == before
+    assert [one.row_count for one in await moved(store)] == [3, 1]
+
+
+async def test_a_night_that_is_under_way_stops_when_somebody_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    await prepared()
+    before = await states()
+    bounds = retention.bounds
+
+    async def meanwhile(kept: timedelta) -> retention.Bounds:
+        await retention.leave_to_archive()
+        return await bounds(kept)
+
+    monkeypatch.setattr(retention, "bounds", meanwhile)
+    assert await retention.prune(ALL) == 0
+    assert await states() == before
+
+
+async def test_nothing_moves_to_where_the_archive_so_far_is_not(tmp_path: Path) -> None:
+    await prepared()
+    moving = archived_deliveries.move(Store(str(tmp_path / "archive")), kept=ALL, size=3)
+    first = await anext(moving)
+    await moving.aclose()
+    before = await states()
+
+    other = Store(str(tmp_path / "other"))
+    with pytest.raises(segments.Unusable, match=rf"{first.name} can't be read.*other has to hold .* is it mounted"):
+        await moved(other)
+    assert await states() == before
+    assert not (tmp_path / "other").exists()
+    await other.put(first.name, (tmp_path / "archive" / first.name).read_bytes())
+    assert [one.number for one in await moved(other)] == [2]
