@@ -71,8 +71,7 @@ async def test_what_may_be_done_says_of_a_payout_what_asking_for_it_would(people
 
     async def payout() -> dict[str, Any]:
         actions = (await people.freelancer.ask(query))["contract"]["allowedActions"]
-        (found,) = [one for one in actions if one["action"] == "REQUEST_PAYOUT"]
-        return found
+        return next(dict(one) for one in actions if one["action"] == "REQUEST_PAYOUT")
 
     given = {"contractId": deal.id}
     refused = await people.freelancer.do("requestPayout", given, "contract { id }")

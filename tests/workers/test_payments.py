@@ -74,7 +74,7 @@ async def test_a_payee_that_the_provider_is_slow_to_tell_of_holds_up_no_order(
 ) -> None:
     monkeypatch.setattr(payees, "CALL_SECONDS_MAX", 10 * PATIENCE_SECONDS)
     deal = await strike("100.00")
-    await run(ConnectPayee(account_id=deal.freelancer_id, provider="sandbox"), by=deal.contract.freelancer)
+    await run(ConnectPayee(account_id=deal.freelancer_id or "", provider="sandbox"), by=deal.contract.freelancer)
     provider = SlowAboutPayees()
     pumping = asyncio.create_task(pump(provider))
     try:

@@ -112,7 +112,7 @@ async def test_a_former_revisions_milestone_is_found_by_its_id_and_not_in_the_pl
 
 async def test_a_standing_is_what_a_command_would_decide_on(deployment: Deployment) -> None:
     deal = await deployment.fund("10.00", "20.00")
-    freelancer_id = deployment.freelancer.account_id
+    freelancer_id = deployment.freelancer.account_id or ""
     await run(ConnectPayee(account_id=freelancer_id, provider=terms.in_force().provider), by=deployment.freelancer)
     await payees.look(Sandbox(), limit=1)
     await deal.submit()

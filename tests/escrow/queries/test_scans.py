@@ -226,10 +226,16 @@ async def test_a_page_after_a_place_outside_of_the_span_shows_what_lies_within_i
         cell = f"{name} {order} {span} {backwards}"
         if actor.kind is ActorKind.OPERATOR and not by.for_everything:
             continue
-        given = {"actor": actor, "order": order, "reading": reading, "backwards": backwards, "limit": 1_000}
+        given: dict[str, Any] = {
+            "actor": actor,
+            "order": order,
+            "reading": reading,
+            "backwards": backwards,
+            "limit": 1_000,
+        }
         everything = await milestones_page(after=None, **given)
         for row in everything[:: max(1, len(everything) // 7)]:
-            found = await milestones_page(after=_place(by.key)(row), **given, **{asked[by.key]: span})
+            found = await milestones_page(after=_place(by.key)(row), **given | {asked[by.key]: span})
             behind = everything[everything.index(row) + 1 :]
             assert found == [one for one in behind if _within(one[by.key], span)], cell
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 import pytest
 
@@ -142,8 +144,8 @@ async def test_a_night_that_is_under_way_stops_when_somebody_archives(monkeypatc
 async def test_nothing_moves_to_where_the_archive_so_far_is_not(tmp_path: Path) -> None:
     await prepared()
     moving = archived_deliveries.move(Store(str(tmp_path / "archive")), kept=ALL, size=3)
-    first = await anext(moving)
-    await moving.aclose()
+    async with aclosing(cast("AsyncGenerator[segments.Segment, None]", moving)):
+        first = await anext(moving)
     before = await states()
 
     other = Store(str(tmp_path / "other"))
