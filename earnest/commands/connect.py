@@ -220,7 +220,7 @@ def tend(args: argparse.Namespace) -> int:
     from escrow import bell, vault
 
     async def work() -> None:
-        async with deployment() as settings, connected(settings.database_url):
+        async with deployment(is_passing=False) as settings, connected(settings.database_url):
             vault.use(settings.secret_keys)
             await bell.connect(settings.redis_url)
             try:

@@ -138,21 +138,22 @@ def secret_key(path: Path) -> str:
 
 
 @asynccontextmanager
-async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
+async def deployment(root: Path | None = None, *, is_passing: bool = True) -> AsyncIterator[Settings]:
     """The settings of the deployment that a command works on, with its servers alive inside the context.
 
     Refuses when there is nothing to work on, or a variable is wrong.
     """
-    async with deployed_environment(root) as environ:
+    async with deployed_environment(root, is_passing=is_passing) as environ:
         yield Settings.from_environment(environ)
 
 
 @asynccontextmanager
-async def deployed_environment(root: Path | None = None) -> AsyncIterator[dict[str, str]]:
+async def deployed_environment(root: Path | None = None, *, is_passing: bool = True) -> AsyncIterator[dict[str, str]]:
     """The variables of that deployment, whatever they say, with its servers alive inside the context.
 
     These are the servers that the environment names; else the engines of the `earnest up` that runs in this folder;
-    else, when there is data, engines started for the duration, after other commands. Refuses when there is nothing to work on.
+    else, when there is data, engines started for the duration, after other commands. Those use them meanwhile, unless whoever
+    asks `is_passing` and ends by itself. Refuses when there is nothing to work on.
     """
     if names_servers(os.environ):
         yield dict(os.environ)
@@ -164,7 +165,7 @@ async def deployed_environment(root: Path | None = None) -> AsyncIterator[dict[s
             "or set DATABASE_URL and REDIS_URL"
         )
     async with AsyncExitStack() as stack:
-        if await _have_lock(stack, directory):
+        if await _have_lock(stack, directory, is_passing=is_passing):
             engines = await stack.enter_async_context(running_engines(directory))
             environ = environment(directory, database_url=engines.database_url, redis_url=engines.redis_url)
         else:
@@ -172,15 +173,15 @@ async def deployed_environment(root: Path | None = None) -> AsyncIterator[dict[s
         yield environ
 
 
-async def _have_lock(stack: AsyncExitStack, directory: Path) -> bool:
-    """Take the lock until the stack is closed; false where `earnest up` has it.
+async def _have_lock(stack: AsyncExitStack, directory: Path, *, is_passing: bool) -> bool:
+    """Take the lock until the stack is closed; false where `earnest up` has it, or a command that goes on until it is stopped.
 
-    Another command is waited for until it lets go: the engines that it has started end with it.
+    Another one is waited for until it lets go: the engines that it has started end with it.
     """
     is_told = False
     while True:
         try:
-            stack.enter_context(lock(directory, is_passing=True))
+            stack.enter_context(lock(directory, is_passing=is_passing))
         except AlreadyRunning as running:
             if not running.is_passing:
                 return False

@@ -22,6 +22,7 @@ class Earnest(Api):
     def __init__(self) -> None:
         super().__init__("http://127.0.0.1:9", "ek_1")
         self.asked: list[str] = []
+        self.enabled = asyncio.Event()
         self.away_for: dict[str, int] = {}
 
     async def answer(self, document: str, variables: Mapping[str, object]) -> dict[str, Any]:
@@ -30,6 +31,8 @@ class Earnest(Api):
         if self.away_for.get(mutation, 0) > 0:
             self.away_for[mutation] -= 1
             raise Unreachable("no answer")
+        if mutation == "enableWebhookEndpoint":
+            self.enabled.set()
         made = {"webhookEndpoint": {"id": "whe_1"}, "secret": "whsec_1", "userErrors": []}
         found = {"id": "whe_1", "url": "http://127.0.0.1:1/", "state": "DISABLED", "eventTypes": ["*"]}
         return {"data": {"node": found} if mutation == "node" else {mutation: made}}
@@ -56,28 +59,20 @@ async def test_an_endpoint_is_enabled_again_although_earnest_was_away_just_then(
 
 
 async def test_a_second_listener_of_an_account_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
-    earnest, stop = Earnest(), asyncio.Event()
-    listening = asyncio.Event()
-    first = asyncio.create_task(
-        Listener(
-            earnest,
-            account_id=ACCOUNT,
-            directory=tmp_path / ".earnest",
-            forward_to=None,
-            event_types=["*"],
-            say=lambda line: listening.set() if line.startswith("Listening") else None,
-        ).run(stop)
-    )
-    await asyncio.wait({first, asyncio.create_task(listening.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    assert not first.done()
+    earnest, stop, over = Earnest(), asyncio.Event(), asyncio.Event()
+    over.set()
+    told: list[str] = []
+    first = asyncio.create_task(listener(earnest, tmp_path / ".earnest", told).run(stop))
+    await asyncio.wait({first, asyncio.create_task(earnest.enabled.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    assert told[0].startswith("Listening")
     before = (tmp_path / ".earnest" / STATE_FILE).read_text()
     with pytest.raises(CannotStart, match=r"somebody listens as acc_1 here already .* \(--as\)") as refused:
-        await listener(earnest, tmp_path / ".earnest", []).run(stop)
+        await listener(earnest, tmp_path / ".earnest", []).run(over)
     assert "\n" not in str(refused.value)
     assert (tmp_path / ".earnest" / STATE_FILE).read_text() == before
     assert "updateWebhookEndpoint" not in earnest.asked
     stop.set()
     await first
     said: list[str] = []
-    await listener(earnest, tmp_path / ".earnest", said).run(stop)
+    await listener(earnest, tmp_path / ".earnest", said).run(over)
     assert said[-1].startswith("Stopped"), "once the first has ended another one may"

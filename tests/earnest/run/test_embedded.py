@@ -106,6 +106,15 @@ async def test_a_command_waits_for_another_one_whose_engines_end_with_it(
     assert answered.is_set()
 
 
+async def test_a_command_uses_the_engines_of_one_that_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
+    directory = tmp_path / embedded.DIRECTORY
+    with embedded.lock(directory):
+        async with embedded.running_engines(directory):
+            pass
+    async with embedded.deployment(tmp_path, is_passing=False) as first, embedded.deployment(tmp_path) as beside:
+        assert beside.database_url == first.database_url
+
+
 def engine_pids(directory: Path) -> list[int]:
     """The processes that are written down as running."""
     return [entry["pid"] for entry in json.loads((directory / "processes.json").read_text())["processes"]]
