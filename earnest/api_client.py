@@ -8,11 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from earnest.run.refusing import CannotStart
 
 TIMEOUT_SECONDS: Final = 30.0
+PORTS: Final = {"http": 80, "https": 443}
 
 
 class ApiError(Exception):
@@ -32,10 +36,10 @@ class Refused(ApiError):
 
 
 class Api:
-    """The API at one address, with one key."""
+    """The API at one address, with one key. Refuses with `CannotStart` an address that is none."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._url = urlsplit(url.rstrip("/") + "/graphql")
+        self._url, self._port = _parts(url)
         self._key = key
 
     async def ask(self, document: str, **variables: object) -> dict[str, Any]:
@@ -43,7 +47,9 @@ class Api:
         answer = await self.answer(document, variables)
         for error in answer.get("errors") or ():
             raise Refused(error.get("extensions", {}).get("code", "ERROR"), error.get("message", ""))
-        data: dict[str, Any] = answer["data"]
+        data = answer.get("data")
+        if not isinstance(data, dict):
+            raise Unreachable(f"what answers at {self._url.geturl()} is not Earnest")
         return data
 
     async def answer(self, document: str, variables: Mapping[str, object]) -> dict[str, Any]:
@@ -63,9 +69,8 @@ class Api:
         return payload
 
     def _post(self, body: object) -> dict[str, Any]:
-        secure = self._url.scheme == "https"
-        kind = HTTPSConnection if secure else HTTPConnection
-        connection = kind(self._url.hostname or "", self._url.port, timeout=TIMEOUT_SECONDS)
+        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        connection = kind(self._url.hostname or "", self._port, timeout=TIMEOUT_SECONDS)
         headers = {
             "authorization": f"Bearer {self._key}",
             "content-type": "application/json",
@@ -73,9 +78,21 @@ class Api:
         }
         try:
             connection.request("POST", self._url.path, json.dumps(body), headers)
-            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+            answer = json.loads(connection.getresponse().read())
         except (OSError, HTTPException, ValueError) as error:
             raise Unreachable(f"no answer from {self._url.geturl()}: {error}") from None
         finally:
             connection.close()
+        if not isinstance(answer, dict):
+            raise Unreachable(f"what answers at {self._url.geturl()} is not Earnest")
         return answer
+
+
+def _parts(url: str) -> tuple[SplitResult, int]:
+    """An address with its port, be it the usual one; refuses with `CannotStart` what is none."""
+    with suppress(ValueError):
+        parts = urlsplit(url.rstrip("/") + "/graphql")
+        port = parts.port if parts.port is not None else PORTS.get(parts.scheme)
+        if parts.hostname and port:
+            return parts, port
+    raise CannotStart(f"“{url}” is no address such as http://127.0.0.1:8000")

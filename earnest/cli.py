@@ -2,11 +2,12 @@
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from earnest.run.refusing import CannotStart
+from earnest.run.refusing import NO_ROOM, CannotStart
 from escrow.release import VERSION
 from escrow.settings import LogLevel, SettingError, log_format, log_level
 
@@ -62,6 +63,7 @@ class Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; a refusal is one line on the error output and the code 2."""
+    _say_everything()
     args = make_parser().parse_args(argv)
     from escrow import process_log  # after the parser, which may have ended it all with `--help`
 
@@ -71,9 +73,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (CannotStart, SettingError) as refusal:
         print(f"earnest: {refusal}", file=sys.stderr)
         return REFUSED
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        where = f" to {error.filename}" if error.filename is not None else ""
+        print(
+            f"earnest: nothing can be written{where} ({error.strerror}): make room, and begin again; "
+            "what was there is as it was",
+            file=sys.stderr,
+        )
+        return REFUSED
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _say_everything() -> None:
+    """A terminal that isn't UTF-8 is told what it can't show in another spelling; it would end the command with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -10,8 +10,8 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from earnest.api_client import Api, ApiError, Refused
-from earnest.engines.processes import write_private
+from earnest.api_client import Api, ApiError, Refused, Unreachable
+from earnest.engines.lock import AlreadyRunning, DirectoryLock
+from earnest.engines.processes import read_private, write_private
 from earnest.run.refusing import CannotStart
 
 STATE_FILE: Final = "listen.json"
@@ -66,7 +67,26 @@ class Listener:
         self._program_is_back: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Listen until told to stop. Refuses with `CannotStart` if there can be no such endpoint; raises `ApiError`."""
+        """Listen until told to stop. Refuses with `CannotStart` if there can be no such endpoint, or if it is listened at;
+        raises `ApiError`."""
+        with self._alone():
+            await self._listen(stop)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A second one of the account would move the endpoint to its own port, and disable it under the first when it ends."""
+        self._path.parent.mkdir(exist_ok=True)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(DirectoryLock(self._path.with_name(f"listen-{self._account_id}.lock")))
+            except AlreadyRunning as running:
+                raise CannotStart(
+                    f"somebody listens as {self._account_id} here already (process {running.holder}): stop that with Ctrl-C, "
+                    "or listen as another one (--as)"
+                ) from None
+            yield
+
+    async def _listen(self, stop: asyncio.Event) -> None:
         known = self._remembered()
         async with (
             aiohttp.ClientSession(trust_env=False, auto_decompress=False) as self._session,
@@ -153,18 +173,31 @@ class Listener:
         """Have nothing sent until somebody listens at the program's port again."""
         self._say(f"Nobody answers at {program}; events wait until somebody does ...")
         try:
-            await self._enable(False)
+            await self._enable_at_last(False)
             while not await _listens(program):  # noqa: ASYNC110 - nobody tells when it is back
                 await asyncio.sleep(POLL_SECONDS)
-            await self._enable(True)
+            await self._enable_at_last(True)
         except ApiError as error:
-            self._say(f"Earnest does not answer ({error}); what waits is tried again later.")
+            self._say(f"Earnest does not let the endpoint go on: {error}")
         else:
             self._say("It is back; going on where it stopped.")
 
+    async def _enable_at_last(self, enabled: bool) -> None:
+        """The same, however long Earnest is away meanwhile: nobody else would enable it again."""
+        is_told = False
+        while True:
+            try:
+                await self._enable(enabled)
+                return
+            except Unreachable as error:
+                if not is_told:
+                    self._say(f"Earnest does not answer ({error}); asking again until it does ...")
+                is_told = True
+                await asyncio.sleep(POLL_SECONDS)
+
     def _remembered(self) -> Place | None:
         try:
-            found: dict[str, Any] = json.loads(self._path.read_text())
+            found: dict[str, Any] = json.loads(read_private(self._path))
             return Place(**found[self._account_id])
         except (FileNotFoundError, KeyError):
             return None
@@ -173,10 +206,9 @@ class Listener:
 
     def _remember(self, place: Place) -> None:
         try:
-            found: dict[str, Any] = json.loads(self._path.read_text())
+            found: dict[str, Any] = json.loads(read_private(self._path))
         except FileNotFoundError:
             found = {}
-        self._path.parent.mkdir(exist_ok=True)
         write_private(self._path, json.dumps(found | {self._account_id: asdict(place)}, indent=2) + "\n")
 
 

@@ -7,11 +7,11 @@ is a coroutine of its arguments and the actor; what it answers goes to the outpu
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from earnest.run.refusing import CannotStart
+from earnest.run.refusing import NO_ROOM, CannotStart
 from escrow.access import Actor
 
 OPERATORS_NAME = "Operator"
@@ -47,30 +47,60 @@ def run(handler: Handler, args: argparse.Namespace) -> int:
 @asynccontextmanager
 async def operating() -> AsyncIterator[Actor]:
     """The operator, with the deployment's database open; what the domain or the database refuses is one line."""
-    import asyncpg
-
     from earnest.run.embedded import deployment
-    from escrow import bell, database, vault
+    from escrow import bell, vault
     from escrow.accounts import links
     from escrow.errors import DomainError
 
-    async with deployment() as settings:
+    async with deployment() as settings, connected(settings.database_url, pool_size=1):
         links.use(settings.public_url or settings.local_url)
         vault.use(settings.secret_keys)
-        try:
-            await database.connect(settings.database_url, pool_size=1)
-        except (OSError, asyncpg.PostgresError) as error:
-            raise CannotStart(f"the database does not answer: {first_line(error)}") from None
         try:
             await bell.connect(settings.redis_url)
             yield await the_operator()
         except DomainError as refusal:
             raise CannotStart(f"{refusal.code}: {first_line(refusal)}{_place(refusal.field)}") from None
-        except asyncpg.UndefinedTableError:
-            raise CannotStart("the database has no tables yet: run `earnest migrate`") from None
         finally:
             await bell.disconnect()
+
+
+@asynccontextmanager
+async def connected(database_url: str, *, pool_size: int | None = None) -> AsyncIterator[None]:
+    """The database open, for a command; what keeps it from answering is refused as `in_one_line` does."""
+    from escrow import database
+
+    with in_one_line():
+        await database.connect(database_url, pool_size=pool_size)
+        try:
+            yield
+        finally:
             await database.disconnect()
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Refuse with `CannotStart` where the database is away, goes away meanwhile, lets nobody in, or has no tables.
+
+    A traceback would end the command with 1, by which some of them say that they found something.
+    """
+    import asyncpg
+
+    from escrow import database
+
+    shut = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+    try:
+        yield
+    except asyncpg.UndefinedTableError:
+        raise CannotStart("the database has no tables yet: run `earnest migrate`") from None
+    except (*database.AWAY, *shut, asyncpg.InsufficientResourcesError) as error:
+        if isinstance(error, OSError) and _is_ours(error):
+            raise
+        raise CannotStart(f"the database does not answer: {first_line(error)}") from None
+
+
+def _is_ours(error: OSError) -> bool:
+    """Whether it is about a file, or about whoever reads what we print, and not about the database."""
+    return isinstance(error, BrokenPipeError) or error.filename is not None or error.errno in NO_ROOM
 
 
 async def make_operator_key(database_url: str, *, name: str) -> str:

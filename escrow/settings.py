@@ -205,13 +205,14 @@ class Settings:
 
     @property
     def local_host(self) -> str:
-        """The address under which this machine reaches the web process."""
-        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - it binds nothing
+        """The address under which this machine reaches the web process, as a connection takes it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - it binds nothing
 
     @property
     def local_url(self) -> str:
         """Where this machine reaches the web process, without a path."""
-        return f"http://{self.local_host}:{self.port}"
+        host = f"[{self.local_host}]" if ":" in self.local_host else self.local_host
+        return f"http://{host}:{self.port}"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":

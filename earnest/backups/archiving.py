@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from earnest.backups import taking
+from earnest.backups import cluster, taking
 from earnest.backups.restoring import keep_command
 from earnest.backups.taking import WAL
 from earnest.engines.postgres import choose_user, give_to
@@ -31,7 +31,8 @@ def named(environ: Mapping[str, str]) -> Path | None:
 
 
 def settings_for(backups: Path, data: Path) -> dict[str, str]:
-    """The same for a folder that is known; makes it."""
+    """The same for a folder that is known; makes it. Refuses with `CannotStart` one that has another cluster's backups."""
+    cluster.check_is_of(backups, cluster.of_data(data), f"that in {data}")
     open_to_server(backups, data)
     return {
         "archive_mode": "on",

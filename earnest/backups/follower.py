@@ -15,7 +15,7 @@ from typing import Final
 
 import asyncpg
 
-from earnest.backups import programs, taking, timelines
+from earnest.backups import cluster, programs, taking, timelines
 from earnest.backups.restoring import LOG_FILE, SEGMENT_BYTES, Segment
 from earnest.backups.taking import SLOT, WAL
 from earnest.backups.timelines import Timeline
@@ -34,7 +34,8 @@ _DISCONNECTED: Final = f"{_RECEIVE}: error: disconnected"
 """What it always says last."""
 
 _SERVER: Final = """
-SELECT pg_walfile_name(pg_current_wal_lsn()) AS written, pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes
+SELECT pg_walfile_name(pg_current_wal_lsn()) AS written, pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes,
+    (pg_control_system()).system_identifier AS identifier
 """
 
 
@@ -70,8 +71,9 @@ async def _again_and_again(database_url: str, backups: Path) -> None:
 async def _follow_once(database_url: str, backups: Path) -> None:
     """Follow the server that is there now until it is gone, which is refused with `CannotStart`."""
     wal = backups / WAL
+    number, segment_bytes, identifier = await _server(database_url)
+    cluster.check_is_of(backups, identifier, "that of DATABASE_URL")
     await _receive(database_url, "--slot", SLOT, "--create-slot", "--if-not-exists")
-    number, segment_bytes = await _server(database_url)
     if number > 1 and not (wal / f"{number:08X}.history").exists():
         await _fetch_history(database_url, backups)
     timeline = timelines.newest([wal])
@@ -80,13 +82,13 @@ async def _follow_once(database_url: str, backups: Path) -> None:
     await _receive(database_url, "--slot", SLOT, "--directory", str(wal), "--synchronous", "--no-loop")
 
 
-async def _server(database_url: str) -> tuple[int, int]:
-    """The timeline that the server writes, and how large the files of its log are."""
+async def _server(database_url: str) -> tuple[int, int, int]:
+    """The timeline that the server writes, how large the files of its log are, and its cluster's identifier."""
     url, password = programs.for_libpq(database_url), programs.password(database_url)
     connection = await asyncpg.connect(url, password=password, timeout=ANSWER_SECONDS)
     try:
         (row,) = await connection.fetch(_SERVER, timeout=ANSWER_SECONDS)
-        return Segment.of(row["written"]).timeline, row["segment_bytes"]
+        return Segment.of(row["written"]).timeline, row["segment_bytes"], row["identifier"]
     finally:
         await connection.close(timeout=ANSWER_SECONDS)
 

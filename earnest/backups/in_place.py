@@ -11,7 +11,7 @@ from typing import Final
 
 import asyncpg
 
-from earnest.backups import archiving, restoring, taking, unfinished
+from earnest.backups import archiving, cluster, restoring, taking, unfinished
 from earnest.backups.unfinished import DATA, Restore
 from earnest.run import embedded
 from earnest.run.refusing import CannotStart
@@ -29,11 +29,15 @@ async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIt
     it a full disk, Ctrl-C or SIGKILL: what was there is there again, at the latest when the next command begins.
     """
     directory = root / embedded.DIRECTORY
-    with embedded.lock(directory):
+    with embedded.lock(directory, is_passing=True):
         await embedded.settle_restore(directory)
         data = directory / DATA
-        base = restoring.choose(backups, until, written=data / "pg_wal")
-        newest = restoring.newest_log(data, backups)
+        is_same = cluster.of_backups(backups) in (
+            None,
+            cluster.of_data(data),
+        )  # else what was written there fits nothing
+        base = restoring.choose(backups, until, written=data / "pg_wal" if is_same else None)
+        newest = restoring.newest_log(data, backups) if is_same else []
         if until is None:
             restoring.check_whole(base, backups, coming=[path for path, _ in newest])
         restore = Restore.begun(directory, kept=[kept for _, kept in newest])

@@ -35,7 +35,7 @@ SEGMENT_BYTES: Final = 16 * 1024 * 1024
 _SEGMENTS: Final = 2**32 // SEGMENT_BYTES
 LOG_FILE: Final = re.compile(r"[0-9A-F]{24}(\.partial)?")
 """The name of a file of the log, be it one that wasn't finished."""
-_CONTROL: Final = Path("global", "pg_control")
+CONTROL: Final = Path("global", "pg_control")
 """Without it PostgreSQL starts on no folder."""
 
 
@@ -105,7 +105,7 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     data.chmod(0o700)
     write_private(data / RECOVERY_SIGNAL, "")
-    shutil.copytree(base.path, data, ignore=shutil.ignore_patterns(_CONTROL.name), dirs_exist_ok=True)
+    shutil.copytree(base.path, data, ignore=shutil.ignore_patterns(CONTROL.name), dirs_exist_ok=True)
     data.chmod(0o700)
     told = {
         "restore_command": fetch_command(backups / WAL),
@@ -120,7 +120,7 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
     write_private(
         data / _SETTINGS, afterwards + "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
     )
-    shutil.copy2(base.path / _CONTROL, data / _CONTROL)
+    shutil.copy2(base.path / CONTROL, data / CONTROL)
 
 
 def newest_log(data: Path, backups: Path) -> list[tuple[Path, Path]]:

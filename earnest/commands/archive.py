@@ -38,8 +38,9 @@ async def apply(place: str, before: date | None, *, moves: bool) -> None:
     """Archive what the deployment has of before that day. Refuses with `CannotStart` what is no archive."""
     import asyncpg
 
+    from earnest.operator import connected
     from earnest.run.embedded import deployment
-    from escrow import archived_log, database, segments
+    from escrow import archived_log, segments
     from webhooks.delivery import archived_deliveries, retention
     from webhooks.owner.replays import position_recorded_before
 
@@ -49,19 +50,17 @@ async def apply(place: str, before: date | None, *, moves: bool) -> None:
         try:
             store = segments.Store(place)
             await store.must_answer()
-            await database.connect(settings.database_url)
-            position = await position_recorded_before(until.timestamp())
-            async for segment in archived_log.copy(store, until=position):
-                print(_line(segment), flush=True)
-            if moves:
-                async for segment in archived_deliveries.move(store, kept=now - until):
+            async with connected(settings.database_url):
+                position = await position_recorded_before(until.timestamp())
+                async for segment in archived_log.copy(store, until=position):
                     print(_line(segment), flush=True)
+                if moves:
+                    async for segment in archived_deliveries.move(store, kept=now - until):
+                        print(_line(segment), flush=True)
         except (segments.Unusable, segments.Unreachable) as error:
             raise CannotStart(str(error)) from None
         except asyncpg.UniqueViolationError:
             raise CannotStart("somebody else archives at the same time: begin again when they are done") from None
-        finally:
-            await database.disconnect()
 
 
 def _line(segment: segments.Segment) -> str:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from earnest.run.refusing import CannotStart
@@ -48,14 +49,12 @@ async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
     the primary had when the audit began.
     """
     from earnest.run.embedded import deployment
-    from escrow import database
     from escrow.archive_places import Unreachable
     from escrow.audit import audit
     from webhooks.audit import audit_deliveries
 
     found = 0
-    async with deployment() as settings:
-        await _connect(settings, on_primary=on_primary)
+    async with deployment() as settings, _connected(settings, on_primary=on_primary):
         try:
             archived = await _audits_of(archive)
             for differences in (audit(), audit_deliveries(), *archived):
@@ -72,8 +71,6 @@ async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
                 f"the standby of EARNEST_READ_URL went away or cancelled the audit ({said}): "
                 "set hot_standby_feedback=on there, or repeat with --primary to audit the primary"
             ) from None
-        finally:
-            await database.disconnect()
     return found
 
 
@@ -106,11 +103,15 @@ async def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]
     return audit_archived_log(store), audit_archived_deliveries(store)
 
 
-async def _connect(settings: Settings, *, on_primary: bool) -> None:
+@asynccontextmanager
+async def _connected(settings: Settings, *, on_primary: bool) -> AsyncIterator[None]:
+    """The database that is audited, open. Refuses with `CannotStart` one that is away, and a standby that isn't ours."""
+    from earnest.operator import connected, in_one_line
     from escrow import database
 
     if on_primary or settings.read_url is None:
-        await database.connect(settings.database_url)
+        async with connected(settings.database_url):
+            yield
         return
     try:
         await database.connect(settings.read_url)
@@ -120,9 +121,10 @@ async def _connect(settings: Settings, *, on_primary: bool) -> None:
         ) from None
     try:
         await _must_be_our_standby(settings.read_url, settings.database_url)
-    except BaseException:
+        with in_one_line():
+            yield
+    finally:
         await database.disconnect()
-        raise
 
 
 async def _must_be_our_standby(url: str, primary_url: str) -> None:

@@ -44,7 +44,7 @@ async def _run(backups: Path, *, follow: bool, keep: int | None) -> int:
     from earnest.backups import follower, outgrown, taking
     from earnest.run.embedded import deployment
 
-    async with deployment() as settings:
+    async with deployment(is_passing=not follow) as settings:
         if follow:
             await follower.follow(settings.database_url, backups)
             return 0

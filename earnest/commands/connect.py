@@ -215,13 +215,13 @@ def tend(args: argparse.Namespace) -> int:
     import contextlib
 
     from connectors import tending
+    from earnest.operator import connected
     from earnest.run.embedded import deployment
-    from escrow import bell, database, vault
+    from escrow import bell, vault
 
     async def work() -> None:
-        async with deployment() as settings:
+        async with deployment(is_passing=False) as settings, connected(settings.database_url):
             vault.use(settings.secret_keys)
-            await database.connect(settings.database_url)
             await bell.connect(settings.redis_url)
             try:
                 from workers.supervision import supervise
@@ -229,7 +229,6 @@ def tend(args: argparse.Namespace) -> int:
                 await supervise("couplings", tending.pump)
             finally:
                 await bell.disconnect()
-                await database.disconnect()
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(work())

@@ -28,14 +28,14 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply(contract_id: str, event_id: str | None) -> int:
     """Erase in the deployment's database; gives the number of texts."""
+    from earnest.operator import connected
     from earnest.run.embedded import deployment
-    from escrow import acts, database
+    from escrow import acts
     from escrow.erasure import erase
 
-    async with deployment() as settings:
-        await database.connect(settings.database_url)
-        try:
-            async with acts.noted("EraseWords", subject=event_id or contract_id):
-                return await erase(contract_id, event_id=event_id)
-        finally:
-            await database.disconnect()
+    async with (
+        deployment() as settings,
+        connected(settings.database_url),
+        acts.noted("EraseWords", subject=event_id or contract_id),
+    ):
+        return await erase(contract_id, event_id=event_id)

@@ -33,23 +33,21 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply(extent: "Extent") -> list[str]:
     """Migrate the deployment's database so far; gives the names of what was applied."""
+    from earnest.operator import in_one_line
     from earnest.run.embedded import deployment
     from escrow.migrate import migrate
 
     async with deployment() as settings:
-        return await migrate(settings.database_url, extent)
+        with in_one_line():
+            return await migrate(settings.database_url, extent)
 
 
 async def missing() -> list[str]:
     """What the deployment's database lacks: `before escrow.m0022_…`."""
+    from earnest.operator import connected
     from earnest.run.embedded import deployment
-    from escrow import database
     from escrow.migrate import pending
     from escrow.parts import Part
 
-    async with deployment() as settings:
-        await database.connect(settings.database_url, pool_size=1)
-        try:
-            return [f"{part} {name}" for part in Part for name in await pending(part)]
-        finally:
-            await database.disconnect()
+    async with deployment() as settings, connected(settings.database_url, pool_size=1):
+        return [f"{part} {name}" for part in Part for name in await pending(part)]

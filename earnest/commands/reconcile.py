@@ -46,23 +46,19 @@ def run(args: argparse.Namespace) -> int:
 async def count(since: datetime | None) -> int:
     """Reconcile the deployment, printing what is open; gives how much that is: what differs now, and what differed before and
     couldn't be judged anew, since money of it is on its way, and money of orders that a restore lost."""
+    from earnest.operator import connected
     from earnest.run.embedded import deployment
-    from escrow import database
     from escrow.payments import lost, provider_of, reconciliation
 
-    async with deployment() as settings:
-        await database.connect(settings.database_url)
+    async with deployment() as settings, connected(settings.database_url):
+        provider = provider_of(settings)
         try:
-            provider = provider_of(settings)
-            try:
-                outcome = await reconciliation.reconcile(provider, since=since)
-            finally:
-                await provider.close()
-            listed = await reconciliation.open_differences()
-            orders_lost = await lost.everything()
-            differences = (await reconciliation.standing()).differences
+            outcome = await reconciliation.reconcile(provider, since=since)
         finally:
-            await database.disconnect()
+            await provider.close()
+        listed = await reconciliation.open_differences()
+        orders_lost = await lost.everything()
+        differences = (await reconciliation.standing()).differences
     for one in listed:
         mark = (
             ""

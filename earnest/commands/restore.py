@@ -116,12 +116,12 @@ async def _finish(*, declare: bool) -> int:
 
 
 async def _note_and_tell(settings: Any, *, declare: bool) -> None:
+    from earnest.operator import connected
     from earnest.run.refusing import CannotStart
     from escrow import cuts, database, migrate
     from escrow.parts import Part
 
-    await database.connect(settings.database_url)
-    try:
+    async with connected(settings.database_url):
         if await database.fetch_value("SELECT pg_is_in_recovery()"):
             raise CannotStart(
                 "PostgreSQL is still recovering, or is a standby: promote it, or wait until it takes writes"
@@ -137,8 +137,6 @@ async def _note_and_tell(settings: Any, *, declare: bool) -> None:
         if cut is not None:
             for line in await _told(cut):
                 print(line)
-    finally:
-        await database.disconnect()
 
 
 async def _told(cut: Any) -> list[str]:
@@ -156,19 +154,13 @@ async def _told(cut: Any) -> list[str]:
 
 
 async def _settle(order_id: str) -> int:
+    from earnest.operator import connected
     from earnest.run.embedded import deployment
     from earnest.run.refusing import CannotStart
-    from escrow import database
     from escrow.payments import lost
 
-    async with deployment() as settings:
-        await database.connect(settings.database_url)
-        try:
-            if not await lost.settle(order_id):
-                raise CannotStart(
-                    f"No money of a lost order {order_id} is known: `earnest reconcile` lists what there is"
-                )
-        finally:
-            await database.disconnect()
+    async with deployment() as settings, connected(settings.database_url):
+        if not await lost.settle(order_id):
+            raise CannotStart(f"No money of a lost order {order_id} is known: `earnest reconcile` lists what there is")
     print(f"{order_id}: holds nothing up any more")
     return 0

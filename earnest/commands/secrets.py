@@ -37,17 +37,14 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply(*, renew: bool) -> tuple[Kind, ...]:
     """Look, and encrypt anew if asked to, in the deployment's database."""
+    from earnest.operator import connected
     from earnest.run.embedded import deployment
-    from escrow import acts, database, vault
+    from escrow import acts, vault
 
-    async with deployment() as settings:
+    async with deployment() as settings, connected(settings.database_url):
         vault.use(settings.secret_keys)
-        await database.connect(settings.database_url)
-        try:
-            async with acts.noted("RenewSecrets") if renew else nullcontext():
-                return await survey(renew=renew)
-        finally:
-            await database.disconnect()
+        async with acts.noted("RenewSecrets") if renew else nullcontext():
+            return await survey(renew=renew)
 
 
 async def survey(*, renew: bool) -> tuple[Kind, ...]:

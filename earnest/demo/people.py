@@ -20,13 +20,15 @@ from earnest.demo.stories import STORIES
 from earnest.demo.story import Say, Story
 from earnest.demo.timeline import Arrived, Event, day, line
 from earnest.demo.website import Website
-from earnest.engines.processes import write_private
+from earnest.engines.processes import read_private, write_private
 from earnest.operator import make_operator_key
 from earnest.run.embedded import DIRECTORY
 from earnest.run.refusing import CannotStart
 from escrow.access import Scope
 
 KEYS_FILE: Final = "demo-keys.json"
+TOLD_FILE: Final = "demo-told"
+"""Names the client whose project was told as far as a start tells it."""
 
 PARTY_SCOPES: Final = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE, Scope.WEBHOOKS_MANAGE)
 MEDIATOR_SCOPES: Final = (Scope.CONTRACTS_READ, Scope.DISPUTES_DECIDE)
@@ -75,7 +77,7 @@ class People:
 
 
 async def load(url: str, *, database_url: str, directory: Path) -> People:
-    """The people whose keys stand in `directory`, made if none of it lets anybody in; and a contract, if they have none.
+    """The people whose keys stand in `directory`, made if none of it lets anybody in; and a contract in the middle of its work.
 
     Safe to call at every start: what is there is left as it is.
     """
@@ -83,13 +85,38 @@ async def load(url: str, *, database_url: str, directory: Path) -> People:
     people = read_keys(path)
     if people is None or not await _lets_in(url, people):
         people = await make_people(url, await make_operator_key(database_url, name="Demo"))
-    write_private(path, json.dumps(asdict(replace(people, url=url)), indent=2) + "\n")
-    client, freelancer = Api(url, people.client.key), Api(url, people.freelancer.key)
-    found = await client.ask("query Any { contracts(first: 1) { edges { node { id } } } }")
-    if not found["contracts"]["edges"]:
+    people = replace(people, url=url)
+    write_private(path, json.dumps(asdict(people), indent=2) + "\n")
+    await _tell_once(people, directory / TOLD_FILE)
+    return people
+
+
+async def _tell_once(people: People, note: Path) -> None:
+    """The project's first half, up to work that waits for the client; on a contract of its own, if a start that was broken off
+    left another one half told."""
+    if _noted(note) == people.client.account:
+        return
+    client, freelancer = Api(people.url, people.client.key), Api(people.url, people.freelancer.key)
+    if not await _was_told(client):
         story = Website(client=client, freelancer=freelancer, say=lambda _: None, show=lambda _: None)
         await story.first_half(people.client.account, people.freelancer.account)
-    return people
+    write_private(note, f"{people.client.account}\n")
+
+
+def _noted(note: Path) -> str | None:
+    try:
+        return read_private(note).strip()
+    except FileNotFoundError:
+        return None
+
+
+async def _was_told(client: Api) -> bool:
+    """Whether work was handed in, with which that half ends: former releases noted nothing."""
+    document = (
+        "query Told { contracts(orderBy: OLDEST) { edges { node { submissions(first: 1) { edges { cursor } } } } } }"
+    )
+    contracts = (await client.ask(document))["contracts"]["edges"]
+    return any(contract["node"]["submissions"]["edges"] for contract in contracts)
 
 
 async def console_links(people: People, *, explorer: bool = False) -> list[str]:
@@ -131,7 +158,7 @@ async def _lets_in(url: str, people: People) -> bool:
 def read_keys(path: Path) -> People | None:
     """The people of a file that `load` wrote, or None; refuses with `CannotStart` a file that is damaged."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        found: dict[str, Any] = json.loads(read_private(path))
         url = found.pop("url")
         return People(url=url, **{role: Person(**person) for role, person in found.items()})
     except FileNotFoundError:

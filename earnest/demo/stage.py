@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from earnest.demo.people import KEYS_FILE, People, read_keys
 from earnest.engines.processes import end, launch
@@ -93,11 +94,15 @@ def _furnish(root: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This process' environment without the servers that it may name, and ports that are free."""
-    foreign = {"DATABASE_URL", "REDIS_URL", "EARNEST_HOST"}
-    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    """This process' environment without what it says of another deployment (its servers, its folder of backups, its provider's
+    keys), and ports that are free."""
+    kept = {name: value for name, value in os.environ.items() if not _is_of_another(name)}
     with socket.socket() as one, socket.socket() as another:
         return kept | {"PORT": str(_bound(one)), "EARNEST_STRIPE_URL": f"http://127.0.0.1:{_bound(another)}"}
+
+
+def _is_of_another(name: str) -> bool:
+    return name in ("DATABASE_URL", "REDIS_URL") or name.startswith(("EARNEST_", "OTEL_"))
 
 
 def _bound(probe: socket.socket) -> int:
@@ -110,12 +115,13 @@ def _bound(probe: socket.socket) -> int:
 
 
 async def _ready(keys: Path, log: Path, up: asyncio.subprocess.Process) -> People:
-    async with asyncio.timeout(READY_SECONDS):
-        while up.returncode is None:
-            people = read_keys(keys)
-            if people is not None:
-                return people
-            await asyncio.sleep(POLL_SECONDS)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READY_SECONDS):
+            while up.returncode is None:
+                people = read_keys(keys)
+                if people is not None:
+                    return people
+                await asyncio.sleep(POLL_SECONDS)
     raise CannotStart(f"The demo's own deployment did not start: {_last_words(log)}")
 
 
@@ -125,9 +131,9 @@ def _last_words(log: Path) -> str:
 
 
 async def _answers(url: str) -> bool:
-    host, _, port = url.partition("://")[2].partition(":")
     try:
-        _, writer = await asyncio.open_connection(host, int(port))
+        parts = urlsplit(url)
+        _, writer = await asyncio.open_connection(parts.hostname, parts.port)
     except (OSError, ValueError):
         return False
     writer.close()

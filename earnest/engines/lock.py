@@ -4,19 +4,32 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from earnest.run.refusing import CannotStart
 
+PASSING: Final = "passing"
+"""What stands in the file behind the id of a process that lets go by itself."""
+
 
 class AlreadyRunning(CannotStart):
-    """Another process holds the lock."""
+    """Another process holds the lock: `holder` is its id, and `is_passing` says whether it lets go by itself."""
+
+    def __init__(self, message: str, *, holder: str, is_passing: bool) -> None:
+        super().__init__(message)
+        self.holder = holder
+        self.is_passing = is_passing
 
 
 class DirectoryLock:
-    """An exclusive lock on a file, held while the context is open. Refuses with one line if somebody holds it."""
+    """An exclusive lock on a file, held while the context is open. Refuses with one line if somebody holds it.
 
-    def __init__(self, path: Path) -> None:
+    `is_passing` tells the others that whoever holds it, a command, lets go when it has done its work.
+    """
+
+    def __init__(self, path: Path, *, is_passing: bool = False) -> None:
         self._path = path
+        self._is_passing = is_passing
         self._descriptor: int | None = None
 
     def __enter__(self) -> "DirectoryLock":
@@ -25,13 +38,15 @@ class DirectoryLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            holder, _, kind = os.pread(descriptor, 64, 0).decode(errors="replace").strip().partition(" ")
             os.close(descriptor)
             raise AlreadyRunning(
-                f"Earnest already runs on {self._path.parent} (process {holder}): stop it there first, with Ctrl-C"
+                f"Earnest already runs on {self._path.parent} (process {holder or 'unknown'}): stop it there first, with Ctrl-C",
+                holder=holder or "unknown",
+                is_passing=kind == PASSING,
             ) from None
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()}{f' {PASSING}' if self._is_passing else ''}\n".encode(), 0)
         self._descriptor = descriptor
         return self
 

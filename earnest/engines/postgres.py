@@ -19,7 +19,7 @@ from pathlib import Path
 import asyncpg
 
 from earnest.engines.processes import POLL_SECONDS, Record, User, end, launch, lines_since, open_log, start_time
-from earnest.run.refusing import CannotStart
+from earnest.run.refusing import NO_ROOM, CannotStart
 
 VERSION = 18
 DATABASE = "earnest"
@@ -27,6 +27,8 @@ START_SECONDS = 120.0
 """Long enough for a recovery after a power cut; a start that fails says so at once."""
 FAST_STOP_SECONDS = 30.0
 IMMEDIATE_STOP_SECONDS = 5.0
+LAST_WORDS = "LOG:  database system is shut down"
+"""What every server says in the end, whyever it ends."""
 
 
 class EmbeddedPostgres:
@@ -183,7 +185,7 @@ class EmbeddedPostgres:
         raise self._damaged(self._reason())
 
     def _reason(self) -> str:
-        lines = lines_since(self._log, self._log_began)
+        lines = [line for line in lines_since(self._log, self._log_began) if not line.endswith(LAST_WORDS)]
         for line in reversed(lines):
             if found := re.search(
                 r"(?:FATAL(?!:  the database system is starting up)|PANIC|initdb: error|cannot run).*", line
@@ -193,6 +195,11 @@ class EmbeddedPostgres:
 
     def _damaged(self, reason: str) -> CannotStart:
         folder = self._data.parent
+        if any(os.strerror(number) in reason for number in NO_ROOM):
+            return CannotStart(
+                f"PostgreSQL doesn't start on {self._data} ({reason}): make room there, and start again; "
+                "the data are as they were"
+            )
         return CannotStart(
             f"PostgreSQL doesn't start on {self._data} ({reason}): restore {folder} from a backup, or move it away "
             f"(mv {folder.name} {folder.name}-damaged) and start again with an empty one"

@@ -189,16 +189,35 @@ def _start_time_elsewhere(pid: int) -> str | None:
     return started.strip() if state and not state.startswith("Z") else None
 
 
+def read_private(path: Path) -> str:
+    """What such a file says; refuses with `CannotStart` to tell it to somebody else."""
+    try:
+        return path.read_text()
+    except PermissionError:
+        raise CannotStart(
+            f"{path} belongs to somebody else: start Earnest as the user who made it, or give it to yourself (chown)"
+        ) from None
+
+
 def write_private(path: Path, content: str) -> None:
     """Write a file that only its owner reads, whole or not at all."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        _leave_to_owner(path.parent, descriptor)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _leave_to_owner(folder: Path, descriptor: int) -> None:
+    """Give what root writes in somebody's folder to them: their next start has to read it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        with suppress(PermissionError):  # root without that right, as in a container
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def lines_since(path: Path, offset: int, *, bytes_max: int = 8192) -> list[str]:
@@ -215,6 +234,7 @@ def open_log(path: Path, *, bytes_max: int = 10_000_000) -> IO[bytes]:
             path.replace(path.with_name(path.name + ".1"))
         log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.fchmod(log, 0o600)  # also one that an earlier release made for everybody to read
+        _leave_to_owner(path.parent, log)
         return os.fdopen(log, "ab")
     except PermissionError:
         raise CannotStart(

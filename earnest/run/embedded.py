@@ -4,10 +4,12 @@ It sets the variables that an operator would set in production, so nothing behin
 find the engines of a running `earnest up` here, or start them for as long as they need them.
 """
 
+import asyncio
 import base64
 import json
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ from earnest.backups import archiving
 from earnest.backups.unfinished import JOURNAL, Restore
 from earnest.engines import Engines, make_directory
 from earnest.engines.lock import AlreadyRunning, DirectoryLock
-from earnest.engines.processes import write_private
+from earnest.engines.processes import POLL_SECONDS, read_private, write_private
 from earnest.run.refusing import CannotStart
 from escrow.settings import SECRET_KEY_BYTES, Settings
 
@@ -38,10 +40,10 @@ def names_servers(environ: Mapping[str, str]) -> bool:
     return bool(named)
 
 
-def lock(directory: Path) -> DirectoryLock:
-    """The lock that whoever runs the engines holds; makes the folder if there is none."""
+def lock(directory: Path, *, is_passing: bool = False) -> DirectoryLock:
+    """The lock that whoever runs the engines holds, a command in passing; makes the folder if there is none."""
     make_directory(directory)
-    return DirectoryLock(directory / "lock")
+    return DirectoryLock(directory / "lock", is_passing=is_passing)
 
 
 async def settle_restore(directory: Path, *, tell: Callable[[str], None] = lambda _: None) -> None:
@@ -124,7 +126,7 @@ def environment(
 def secret_key(path: Path) -> str:
     """The key that encrypts secrets at rest, made once; refuses when the file is damaged, since data hangs on it."""
     try:
-        key = path.read_text().strip()
+        key = read_private(path).strip()
     except FileNotFoundError:
         key = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_KEY_BYTES)).decode()
         write_private(path, key + "\n")
@@ -136,21 +138,22 @@ def secret_key(path: Path) -> str:
 
 
 @asynccontextmanager
-async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
+async def deployment(root: Path | None = None, *, is_passing: bool = True) -> AsyncIterator[Settings]:
     """The settings of the deployment that a command works on, with its servers alive inside the context.
 
     Refuses when there is nothing to work on, or a variable is wrong.
     """
-    async with deployed_environment(root) as environ:
+    async with deployed_environment(root, is_passing=is_passing) as environ:
         yield Settings.from_environment(environ)
 
 
 @asynccontextmanager
-async def deployed_environment(root: Path | None = None) -> AsyncIterator[dict[str, str]]:
+async def deployed_environment(root: Path | None = None, *, is_passing: bool = True) -> AsyncIterator[dict[str, str]]:
     """The variables of that deployment, whatever they say, with its servers alive inside the context.
 
     These are the servers that the environment names; else the engines of the `earnest up` that runs in this folder;
-    else, when there is data, engines started for the duration. Refuses when there is nothing to work on.
+    else, when there is data, engines started for the duration, after other commands. Those use them meanwhile, unless whoever
+    asks `is_passing` and ends by itself. Refuses when there is nothing to work on.
     """
     if names_servers(os.environ):
         yield dict(os.environ)
@@ -162,19 +165,37 @@ async def deployed_environment(root: Path | None = None) -> AsyncIterator[dict[s
             "or set DATABASE_URL and REDIS_URL"
         )
     async with AsyncExitStack() as stack:
-        try:
-            stack.enter_context(lock(directory))
-        except AlreadyRunning:
-            environ = _of_running(directory)
-        else:
+        if await _have_lock(stack, directory, is_passing=is_passing):
             engines = await stack.enter_async_context(running_engines(directory))
             environ = environment(directory, database_url=engines.database_url, redis_url=engines.redis_url)
+        else:
+            environ = _of_running(directory)
         yield environ
+
+
+async def _have_lock(stack: AsyncExitStack, directory: Path, *, is_passing: bool) -> bool:
+    """Take the lock until the stack is closed; false where `earnest up` has it, or a command that goes on until it is stopped.
+
+    Another one is waited for until it lets go: the engines that it has started end with it.
+    """
+    is_told = False
+    while True:
+        try:
+            stack.enter_context(lock(directory, is_passing=is_passing))
+        except AlreadyRunning as running:
+            if not running.is_passing:
+                return False
+            if not is_told:
+                print(f"waiting for the command that works here (process {running.holder}) ...", file=sys.stderr)
+            is_told = True
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            return True
 
 
 def _of_running(directory: Path) -> dict[str, str]:
     try:
-        reached = json.loads((directory / "engines.json").read_text())
+        reached = json.loads(read_private(directory / "engines.json"))
     except FileNotFoundError:
         raise CannotStart(
             f"Earnest is just starting or stopping in {directory.parent}: try again in a moment"

@@ -34,7 +34,7 @@ class Output:
         if name not in self._names:
             self._names.append(name)
         try:
-            self._stream.write(f"{self._laid_out(name, text)}\n")
+            self._print(f"{self._laid_out(name, text)}\n")
             self._stream.flush()
         except OSError:
             self._closed = True
@@ -77,6 +77,14 @@ class Output:
                     rest = b""
         if rest:
             self.line(name, rest.decode(errors="replace"))
+
+    def _print(self, text: str) -> None:
+        """What the stream's encoding doesn't have is spelled out: whoever follows a process must not end for it."""
+        try:
+            self._stream.write(text)
+        except UnicodeError:
+            encoding = self._stream.encoding
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
     def _laid_out(self, name: str, text: str) -> str:
         if self._form is LogFormat.JSON:

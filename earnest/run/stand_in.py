@@ -15,6 +15,7 @@ from typing import Final
 from earnest.run import embedded
 from earnest.run.procfile import Entry
 from earnest.run.refusing import CannotStart
+from escrow.environment import Reader
 
 STRIPE_STAND_IN: Final = "stripe-stand-in"
 """What `--provider` calls it."""
@@ -30,7 +31,7 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
         raise CannotStart(f"--provider {STRIPE_STAND_IN} needs a checkout of Earnest: the stand-in lies with its tests")
     if embedded.names_servers(environ):
         raise CannotStart(f"--provider {STRIPE_STAND_IN} is for the built-in engines: it must meet no data of value")
-    port = int(environ.get("PORT", "") or 8000)
+    port = Reader(environ).port("PORT", default=8000)
     return {
         "EARNEST_PAYMENT_PROVIDER": "stripe",
         "EARNEST_STRIPE_KEY": "rk_test_stand_in",

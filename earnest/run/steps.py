@@ -35,9 +35,11 @@ Step = Callable[[Deployment], Awaitable[list[str]]]
 
 async def migrate(deployment: Deployment) -> list[str]:
     """Bring the tables up to date."""
+    from earnest.operator import in_one_line
     from escrow.migrate import migrate as apply
 
-    applied = await apply(deployment.settings.database_url)
+    with in_one_line():
+        applied = await apply(deployment.settings.database_url)
     return [f"migrated: {', '.join(applied)}"] if applied else []
 
 

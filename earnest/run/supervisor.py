@@ -6,6 +6,7 @@ stop that was asked for, the code of the process that ended by itself (128 + n a
 """
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -206,6 +207,11 @@ def check_port(settings: Settings) -> None:
                 f"Port {settings.port} may only be used by root: choose another one (PORT=8000 make run)"
             ) from None
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise CannotStart(
+                    f"EARNEST_HOST is {settings.host}, where this machine can't listen ({error.strerror}): set it to one of "
+                    "its addresses, or to 0.0.0.0 for all"
+                ) from None
             raise CannotStart(
                 f"Port {settings.port} is taken ({error.strerror}): stop the program that uses it, or choose another "
                 f"port (PORT={settings.port % 65535 + 1} make run)"
@@ -219,7 +225,7 @@ async def wait_until_healthy(host: str, port: int) -> None:
             while not await _is_healthy(host, port):  # noqa: ASYNC110 - another process tells us nothing
                 await asyncio.sleep(POLL_SECONDS)
             return
-    raise CannotStart(f"web didn't answer on http://{host}:{port}/healthz within {HEALTHY_SECONDS:.0f} seconds")
+    raise CannotStart(f"web didn't answer at port {port} of {host} within {HEALTHY_SECONDS:.0f} seconds")
 
 
 async def _is_healthy(host: str, port: int) -> bool:

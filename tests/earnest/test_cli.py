@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from earnest.cli import main
+from earnest.cli import REFUSED, main
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -17,3 +22,32 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"earnest {tomllib.loads(PROJECT.read_text())['project']['version']}\n"
+
+
+def test_a_terminal_without_a_letter_is_told_it_in_another_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, remarked = io.BytesIO(), io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(remarked, encoding="latin-1"))
+    with pytest.raises(SystemExit) as ended:
+        main(["erase", "--help"])
+    assert ended.value.code == 0
+    with pytest.raises(SystemExit):
+        main(["api", "--variable", "…"])
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    assert b"the contract's id, ctr_\\u2026" in shown.getvalue()
+    assert b"\\u201c\\u2026\\u201d is no variable" in remarked.getvalue()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+def test_a_full_disk_is_one_line_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - what it still has to say can't be written when it is closed, either
+    monkeypatch.setattr(sys, "stdout", full)
+    assert main(["schema"]) == REFUSED
+    with suppress(OSError):
+        full.close()
+    said = capsys.readouterr().err
+    assert said.startswith(f"earnest: nothing can be written ({os.strerror(errno.ENOSPC)}): make room")
+    assert said.count("\n") == 1

@@ -332,6 +332,39 @@ async def test_a_database_that_is_not_there_or_empty_is_one_clear_line(server: T
     assert remarked.startswith("earnest: the database does not answer: ")
 
 
+ON_THE_DATABASE = ("audit", "reconcile", "secrets", "erase ctr_1", "restore --settle ord_1")
+"""Commands that read tables and open the database themselves."""
+
+
+@pytest.mark.parametrize("line", [*ON_THE_DATABASE, "migrate", "migrate --pending", "restore --finish"])
+async def test_a_database_that_is_away_is_one_line_and_no_finding(line: str, redis_url: str) -> None:
+    code, said, remarked = await started(line, **settings("postgres://nobody@127.0.0.1:1/nothing", redis_url))
+    assert (code, said, remarked.count("\n")) == (2, "", 1), remarked
+    assert remarked.startswith("earnest: the database does not answer: ")
+
+
+@pytest.mark.parametrize("line", ON_THE_DATABASE)
+async def test_a_database_without_tables_is_one_line_and_no_finding(
+    line: str, server: TestServer, redis_url: str
+) -> None:
+    code, said, remarked = await started(line, **settings(server.url("postgres"), redis_url))
+    assert (code, said) == (2, "")
+    assert remarked == "earnest: the database has no tables yet: run `earnest migrate`\n"
+
+
+async def test_an_archive_of_a_database_that_is_away_or_empty_is_refused_too(
+    server: TestServer, redis_url: str, tmp_path: Path
+) -> None:
+    for url, says in (
+        ("postgres://nobody@127.0.0.1:1/nothing", "does not answer"),
+        (server.url("nothing_of_that_name"), "does not answer"),
+        (server.url("postgres"), "has no tables yet"),
+    ):
+        code, said, remarked = await started(f"archive {tmp_path}", **settings(url, redis_url))
+        assert (code, said, remarked.count("\n")) == (2, "", 1), remarked
+        assert says in remarked
+
+
 def test_an_expiry_is_a_number_of_days_or_a_time() -> None:
     assert expiry("2027-01-31") == datetime(2027, 1, 31, tzinfo=UTC)
     assert expiry("2027-01-31T12:00+02:00") == datetime(2027, 1, 31, 10, tzinfo=UTC)

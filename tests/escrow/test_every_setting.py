@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -166,6 +167,24 @@ def test_a_parameter_of_the_databases_url_that_the_driver_would_not_take_is_refu
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1", "localhost"])  # noqa: S104 - the words of a container
 def test_addresses_to_listen_on_are_taken_as_they_are(host: str) -> None:
     assert Settings.from_environment(MINIMAL | {"EARNEST_HOST": host}).host == host
+
+
+@pytest.mark.parametrize(
+    ("host", "local_host", "local_url"),
+    [
+        ("0.0.0.0", "127.0.0.1", "http://127.0.0.1:8000"),  # noqa: S104 - the word of a container
+        ("::", "::1", "http://[::1]:8000"),
+        ("::1", "::1", "http://[::1]:8000"),
+        ("fd00::2", "fd00::2", "http://[fd00::2]:8000"),
+        ("localhost", "localhost", "http://localhost:8000"),
+    ],
+)
+def test_an_address_is_told_as_a_connection_takes_it_and_as_a_url_does(
+    host: str, local_host: str, local_url: str
+) -> None:
+    settings = Settings.from_environment(MINIMAL | {"EARNEST_HOST": host})
+    assert (settings.local_host, settings.local_url) == (local_host, local_url)
+    assert urlsplit(settings.local_url).port == settings.port
 
 
 def test_every_setting_stands_in_the_page_for_operators() -> None:

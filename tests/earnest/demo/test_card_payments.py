@@ -19,6 +19,7 @@ from earnest.run import stand_in
 from earnest.run.refusing import CannotStart
 from escrow.audit import audit
 from escrow.database import fetch_value
+from escrow.environment import SettingError
 from escrow.payments import reconciliation
 from escrow.payments.stripe.adapter import Stripe
 from tests.earnest.demo.test_demo import operator_key, web
@@ -113,6 +114,11 @@ def test_without_a_checkout_there_is_no_stand_in(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(stand_in, "CHECKOUT", tmp_path)
     with pytest.raises(CannotStart, match="checkout"):
         stand_in.variables({})
+
+
+def test_a_port_that_is_none_is_said_as_everywhere_else() -> None:
+    with pytest.raises(SettingError, match=r"PORT.*must be a port number"):
+        stand_in.variables({"PORT": "abc"})
 
 
 def test_everybody_is_told_the_same_about_the_stand_in(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import httpx
 import pytest
 
 from earnest.api_client import Api, Refused, Unreachable
-from earnest.demo.people import KEYS_FILE, People, make_people, play, read_keys
+from earnest.demo.people import KEYS_FILE, TOLD_FILE, People, load, make_people, play, read_keys
 from earnest.demo.website import Website
 from earnest.operator import found_operator, the_operator
 from earnest.run.embedded import DIRECTORY
@@ -165,6 +166,29 @@ async def test_the_first_half_leaves_work_for_the_client_and_the_deposit_behind_
         ("Developing content", "PLANNED"),
         ("Testing and QA", "PLANNED"),
     ]
+
+
+async def test_a_start_that_was_broken_off_in_the_middle_of_the_story_is_made_up_for_once(
+    database: str, redis_url: str, tmp_path: Path, people: People
+) -> None:
+    elsewhere = replace(people, url="http://127.0.0.1:9")  # where the start before was
+    (tmp_path / KEYS_FILE).write_text(json.dumps(asdict(elsewhere)))
+    client, freelancer = Api(people.url, people.client.key), Api(people.url, people.freelancer.key)
+    broken_off = Website(client=client, freelancer=freelancer, say=lambda _: None, show=lambda _: None)
+    await broken_off._agree(people.client.account, people.freelancer.account)
+
+    async def submitted() -> list[int]:
+        sql = "SELECT count(*) FILTER (WHERE state = 'SUBMITTED') AS n FROM milestones WHERE revision = 2"
+        return [row["n"] for row in await fetch(f"{sql} GROUP BY contract_id ORDER BY n")]
+
+    async with worker(database, redis_url, tmp_path / "worker.log"):
+        assert await load(people.url, database_url=database, directory=tmp_path) == people
+    assert await submitted() == [0, 1]
+    await load(people.url, database_url=database, directory=tmp_path)
+    (tmp_path / TOLD_FILE).unlink()  # as former releases left it
+    await load(people.url, database_url=database, directory=tmp_path)
+    assert await submitted() == [0, 1]
+    assert (tmp_path / TOLD_FILE).read_text() == f"{people.client.account}\n"
 
 
 async def test_a_wrong_key_is_refused_with_its_code_and_a_wrong_address_with_one_line(people: People) -> None:

@@ -92,6 +92,23 @@ def test_its_own_deployment_listens_where_no_connection_begins_meanwhile() -> No
         assert all(1_024 < port < first for port in ports), ports
 
 
+def test_its_own_deployment_is_told_nothing_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_another = {
+        "DATABASE_URL": "postgres://db/earnest",
+        "REDIS_URL": "redis://redis",
+        "EARNEST_BACKUPS": "/backups",
+        "EARNEST_DOCUMENTS": "registered",
+        "EARNEST_METRICS_PORT": "9000",
+        "EARNEST_STRIPE_KEY": "rk_live_1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector",
+    }
+    for name, value in {**of_another, "LANG": "C.UTF-8"}.items():
+        monkeypatch.setenv(name, value)
+    environ = stage._environment()
+    assert not of_another.keys() & environ.keys()
+    assert environ["LANG"] == "C.UTF-8"
+
+
 def test_where_no_port_is_free_it_says_so_and_takes_the_first_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as probe:
         port = free_port()
@@ -101,6 +118,20 @@ def test_where_no_port_is_free_it_says_so_and_takes_the_first_that_is(monkeypatc
             with pytest.raises(CannotStart, match=f"no port of 127.0.0.1 from {port} to {port}"):
                 stage._bound(probe)
         assert stage._bound(probe) == port
+
+
+async def test_its_own_deployment_that_never_comes_is_refused_with_what_it_said_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "READY_SECONDS", 0.1)
+    (tmp_path / "up.log").write_text("starting PostgreSQL ...\n")
+    up = await asyncio.create_subprocess_exec("sleep", "600")
+    try:
+        with pytest.raises(CannotStart, match=r"did not start: starting PostgreSQL \.\.\."):
+            await stage._ready(tmp_path / KEYS_FILE, tmp_path / "up.log", up)
+    finally:
+        up.kill()
+        await up.wait()
 
 
 class _Terminal(StringIO):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from earnest.engines import Engines
 from earnest.engines.postgres import VERSION, find_binaries
+from earnest.run.refusing import CannotStart
 
 TOOLS = (
     "pg_basebackup",
@@ -37,3 +39,19 @@ async def test_the_extensions_for_looking_into_a_server_are_there(engines: Engin
     finally:
         await connection.close()
     assert {row["name"] for row in rows} >= EXTENSIONS
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+async def test_where_there_is_no_room_nobody_is_told_to_move_the_data_away(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    async with Engines(tmp_path):
+        pass
+    options = tmp_path / "postgres" / "postmaster.opts"  # which every start writes
+    options.unlink()
+    options.symlink_to("/dev/full")
+    with pytest.raises(CannotStart, match=r"No space left on device.*: make room there, and start again") as refused:
+        await Engines(tmp_path).start()
+    assert "damaged" not in str(refused.value)
+    options.unlink()
+    async with Engines(tmp_path):
+        pass

@@ -1,5 +1,6 @@
 """Commands beside a running start, after it and without one: which servers they find."""
 
+import asyncio
 import base64
 import json
 import os
@@ -76,6 +77,42 @@ async def test_a_command_finds_the_running_engines_and_after_the_end_starts_them
     assert not any(start_time(pid) for pid in started)
     with embedded.lock(directory):
         pass
+
+
+async def test_a_command_waits_for_another_one_whose_engines_end_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / embedded.DIRECTORY
+    with embedded.lock(directory):
+        async with embedded.running_engines(directory):
+            pass
+    answered = asyncio.Event()
+
+    async def another() -> None:
+        async with embedded.deployment(tmp_path) as settings:
+            await answer_of(settings)
+            answered.set()
+
+    async with embedded.deployment(tmp_path) as first:
+        waiting = asyncio.create_task(another())
+        said = ""
+        while not said and not answered.is_set():
+            await asyncio.sleep(0.01)
+            said = capsys.readouterr().err
+        assert not answered.is_set(), "by engines that are about to end"
+        assert said == f"waiting for the command that works here (process {os.getpid()}) ...\n"
+        assert await answer_of(first) == "earnest"
+    await waiting
+    assert answered.is_set()
+
+
+async def test_a_command_uses_the_engines_of_one_that_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
+    directory = tmp_path / embedded.DIRECTORY
+    with embedded.lock(directory):
+        async with embedded.running_engines(directory):
+            pass
+    async with embedded.deployment(tmp_path, is_passing=False) as first, embedded.deployment(tmp_path) as beside:
+        assert beside.database_url == first.database_url
 
 
 def engine_pids(directory: Path) -> list[int]:

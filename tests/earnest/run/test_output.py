@@ -71,6 +71,15 @@ async def test_an_endless_line_is_cut_and_not_kept() -> None:
     assert sum(line.count("x") for line in lines) == 9 * size
 
 
+async def test_a_stream_without_a_letter_gets_it_spelled_out_and_what_follows_too() -> None:
+    written = io.BytesIO()
+    lines = Output(io.TextIOWrapper(written, encoding="ascii"), on_closed=never)
+    async with lines.pipe("web") as descriptor:
+        await asyncio.to_thread(os.write, descriptor, "Café …\nnext\n".encode())
+    await lines.drain()
+    assert written.getvalue().splitlines() == [b"web     | Caf\\xe9 \\u2026", b"web     | next"]
+
+
 def test_names_are_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     terminal = Terminal()

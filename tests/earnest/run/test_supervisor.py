@@ -1,5 +1,6 @@
 """The supervisor as a person meets it: real processes, real signals, real engines, and nothing left behind."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from earnest.engines.processes import start_time
+from earnest.run.supervisor import _is_healthy
+from escrow.settings import Settings
 from tests.earnest.running import READY, WEB, Up, clean_environment, free_port, left_behind, refused, start
+from tests.escrow.test_settings import MINIMAL
 
 FAMILY = f"{WEB} family"
 SOCKETS = re.compile(r"unix_socket_directories=(\S+)")
@@ -196,6 +200,29 @@ def test_a_taken_port_is_said_in_one_line_before_anything_starts(root: Path) -> 
         line = refused(root, port=port)
     assert f"Port {port} is taken" in line
     assert f"PORT={port + 1} make run" in line
+
+
+def test_an_address_of_another_machine_is_not_called_a_taken_port(root: Path) -> None:
+    line = refused(root, port=free_port(), EARNEST_HOST="192.0.2.1")
+    assert "EARNEST_HOST is 192.0.2.1, where this machine can't listen" in line
+    assert "0.0.0.0 for all" in line
+
+
+@pytest.mark.parametrize("host", ["::", "::1"])
+async def test_a_web_process_at_an_address_of_ipv6_is_found_to_be_healthy(host: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(answer, host, 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    port = server.sockets[0].getsockname()[1]
+    settings = Settings.from_environment(MINIMAL | {"EARNEST_HOST": host, "PORT": str(port)})
+    async with server:
+        assert await _is_healthy(settings.local_host, port)
 
 
 def test_a_missing_redis_is_said_in_one_line(root: Path, tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""The client of our own commands: what is no address, and what answers that isn't Earnest, is one line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from earnest import cli
+from earnest.api_client import Api, Unreachable
+from earnest.run.refusing import CannotStart
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999", "http://127.0.0.1:port", "localhost:8000", "http://[::1", ""]
+)
+def test_what_is_no_address_is_refused_in_one_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CannotStart, match=r"is no address such as http://127\.0\.0\.1:8000"):
+        Api(url, "ek_1")
+    for command in (["listen"], ["contracts", "list"], ["api", "query { viewer { accountId } }"], ["mcp"]):
+        assert cli.main([*command, "--url", url, "--key", "ek_1"]) == cli.REFUSED
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_address_without_a_port_has_the_usual_one() -> None:
+    assert [Api(url, "")._port for url in ("http://[::1]/", "https://escrow.example.com")] == [80, 443]
+    assert Api("http://[::1]/", "")._url.hostname == "::1"
+
+
+@asynccontextmanager
+async def answering(body: bytes) -> AsyncIterator[str]:
+    """A server that says this and nothing else; gives its address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("body", [b'{"status": "ok"}', b"[]", b'{"data": null}', b'"ok"'])
+async def test_json_that_is_no_answer_is_of_somebody_else(body: bytes) -> None:
+    async with answering(body) as url:
+        with pytest.raises(Unreachable, match=f"what answers at {url}/graphql is not Earnest"):
+            await Api(url, "ek_1").ask("query Who { viewer { accountId } }")
