@@ -236,5 +236,5 @@ _EXPIRED: Final = """
 # database's clock: later, unless the event's own time hadn't come yet. Then the place bears that, since it is never before.
 _EARLY: Final = """
     SELECT event.type, event.stream_id FROM log_positions AS placed JOIN events AS event ON event.id = placed.event_id
-    WHERE placed.placed_at <= event.occurred_at
+    WHERE placed.placed_at <= event.occurred_at ORDER BY placed.position
 """
