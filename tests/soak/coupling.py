@@ -37,6 +37,7 @@ from escrow.database import configuration, execute, fetch, fetch_value
 from tests.api.client import Caller, with_key
 from tests.api.live.serving import Served, serve, settled
 from tests.engines import TestServer
+from tests.soak.complaints import complaints, is_tools
 from tests.soak.tools import SECRET, Item, Project, Rings, served
 from tests.workers.process import WorkerProcess, worker
 
@@ -310,7 +311,7 @@ class CouplingSoak:
         one.rings_doubled = sum(rings.doubled for rings in self._rings)
 
     async def _judge(self, client: Caller) -> None:
-        """All sides say the same, and nothing is there twice."""
+        """All sides say the same, nothing is there twice, and no visit failed but by a tool."""
         found: list[str] = []
         for name, contract_id in self.contract_ids.items():
             plan = (await client.ask(MILESTONES, {"id": contract_id}))["contract"]["milestones"]
@@ -323,6 +324,8 @@ class CouplingSoak:
         writes = self.figures.to_earnest + self.figures.to_hub + self.figures.to_trac
         if writes > WRITES_PER_CHANGE * sum(self.figures.changes.values()):
             found.append(f"{writes} writes are too many")
+        faults = (one for log in sorted(self._folder.glob("worker-*.log")) for one in complaints(log))
+        found += [f"a fault of ours: {one}" for one in faults if not is_tools(one)]
         if found:
             raise Wrong("\n".join(found[:40]))
 

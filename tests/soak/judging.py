@@ -19,6 +19,7 @@ from escrow.payments import reconciliation
 from escrow.payments.reconciliation import BookDifference
 from escrow.payments.results import ProviderError
 from escrow.payments.stripe.adapter import Stripe
+from tests.soak.complaints import complaints, is_providers, is_slow
 from tests.stand_ins.stripe import keeping
 from tests.stand_ins.stripe.books import PLATFORM, Books, Json
 from tests.stand_ins.stripe.serving import Playing
@@ -55,6 +56,14 @@ async def judge(stand_in: Playing, provider: Stripe, *, audited_until: str = "")
         raise Wrong("\n".join(wrong[:SHOWN_MAX]))
 
 
+def judge_logs(folder: Path) -> None:
+    """No worker failed by a fault of ours, also if it did better the next time; no engine is ever away here. Raises `Wrong`."""
+    logs = sorted(folder.glob("worker-*.log"))
+    faults = (one for log in logs for one in complaints(log) if not (is_providers(one) or is_slow(one)))
+    if shown := [f"a fault of ours: {one}" for one in islice(faults, SHOWN_MAX)]:
+        raise Wrong("\n".join(shown))
+
+
 async def differences_since(order_id: str) -> list[str]:
     """What the audit finds in the contracts that had an order since that one."""
     rows = await fetch("SELECT DISTINCT contract_id FROM payment_orders WHERE id > $1 ORDER BY contract_id", order_id)
@@ -81,17 +90,19 @@ async def reconciled(provider: Stripe, settling: timedelta) -> Sequence[BookDiff
 
 
 async def moved_otherwise(books: Books) -> list[str]:
-    """The orders for which the provider moved money oftener or seldomer than we say, and the payees who kept some."""
-    made, paid_out = _made(books), _paid_out(books)
+    """The orders for which the provider moved money oftener or seldomer than we say, those that we don't know, and what payees
+    keep."""
+    made, reached = _made(books), _reached_a_bank(books)
+    rows = await fetch("SELECT id, kind, state, is_stuck FROM payment_orders")
     wrong = []
-    for row in await fetch("SELECT id, kind, state, is_stuck FROM payment_orders"):
-        order_id, expected = row["id"], _expected(row)
-        stuck = ", stuck" if row["is_stuck"] else ""
-        named = f"order {order_id} {row['kind']} {row['state']}{stuck}"
-        if made[order_id] not in expected:
-            wrong.append(f"{named}: moved {made[order_id]} times")
-        if row["kind"] == "PAYOUT" and paid_out[order_id] not in expected:
-            wrong.append(f"{named}: a bank has it {paid_out[order_id]} times")
+    for row in rows:
+        name = f"order {row['id']} {row['kind']} {row['state']}{', stuck' if row['is_stuck'] else ''}"
+        if made[row["id"]] not in _expected(row):
+            wrong.append(f"{name}: moved {made[row['id']]} times")
+        if row["kind"] == "PAYOUT" and reached[row["id"]] not in _expected(row):
+            wrong.append(f"{name}: reached a bank {reached[row['id']]} times")
+    strange = (made + reached).keys() - {row["id"] for row in rows}
+    wrong += [f"{one} is no order of ours, and money moved for it" for one in sorted(strange)]
     return wrong + _kept_by_payees(books)
 
 
@@ -103,7 +114,7 @@ def _expected(row: Record) -> tuple[int, ...]:
 
 
 def _made(books: Books) -> Counter[str]:
-    """How often money has moved for each order and stayed moved."""
+    """How often money has moved for each order and stayed moved; a payout's to the payee's account at the provider."""
     made: Counter[str] = Counter()
     for one in books.of("charge").values():
         made[_order(one)] += one["paid"]
@@ -114,13 +125,10 @@ def _made(books: Books) -> Counter[str]:
     return made
 
 
-def _paid_out(books: Books) -> Counter[str]:
-    """How often each order's money has reached the payee's bank and stayed there."""
-    paid_out: Counter[str] = Counter()
-    for account in _payees(books):
-        for one in books.of("payout", account).values():
-            paid_out[_order(one)] += one["status"] not in ("failed", "canceled")
-    return paid_out
+def _reached_a_bank(books: Books) -> Counter[str]:
+    """How often money was sent to a payee's bank for each order, and didn't come back."""
+    payouts = (one for account in _payees(books) for one in books.of("payout", account).values())
+    return Counter(_order(one) for one in payouts if one["status"] not in ("failed", "canceled"))
 
 
 def _kept_by_payees(books: Books) -> list[str]:

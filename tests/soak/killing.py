@@ -51,6 +51,8 @@ class Workers:
         self._all_at_once = all_at_once
         self._killed = killed
         self._processes: dict[int, Forked] = {}
+        self._begins: dict[int, int] = {}
+        """Where in its log begins what a worker wrote since it was started, in bytes."""
         self._moments = 0
         self._until = math.inf
         self._struck: list[int] = []
@@ -95,13 +97,15 @@ class Workers:
     async def _start(self) -> None:
         numbers = [number for number in range(WORKERS) if number not in self._processes]
         for number in numbers:
-            self._log(number).write_bytes(b"")
+            with self._log(number).open("ab") as log:
+                log.write(b"\n")  # the one before may have been killed in the middle of a line
+                self._begins[number] = log.tell()
             self._processes[number] = Forked("tests.soak.working", "", environ=self._environ, log=self._log(number))
         deadline = time.monotonic() + START_SECONDS_MAX
         for number in numbers:
-            while b"worker works" not in self._log(number).read_bytes():
+            while b"worker works" not in self._said(number):
                 alive = self._processes[number].returncode is None and time.monotonic() < deadline
-                assert alive, f"worker {number} does not start: {self._log(number).read_text()[-2000:]}"
+                assert alive, f"worker {number} does not start: {self._said(number).decode()[-2000:]}"
                 await asyncio.sleep(0.02)
 
     async def _kill(self, numbers: list[int]) -> None:
@@ -110,6 +114,12 @@ class Workers:
             process.kill()
             await process.wait()
             self._killed()
+
+    def _said(self, number: int) -> bytes:
+        """What a worker wrote since it was started."""
+        with self._log(number).open("rb") as log:
+            log.seek(self._begins[number])
+            return log.read()
 
     def _log(self, number: int) -> Path:
         return self._folder / f"worker-{number}.log"

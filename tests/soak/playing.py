@@ -110,6 +110,7 @@ class Soak:
                         deals -= a_round
                         self.figures.seconds = time.monotonic() - began
                         await self._count(stand_in, crowd)
+                judging.judge_logs(self._folder)
                 await judging.judge(stand_in, provider)
             except BaseException:
                 self.figures.seconds = time.monotonic() - began

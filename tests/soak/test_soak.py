@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import Any
 import pytest
 
 from api.providers import ProviderNotices
-from escrow.database import execute, fetch, fetch_value
+from escrow.database import execute, fetch_value
+from escrow.payments.results import ProviderError
 from escrow.payments.stripe.adapter import Stripe
 from tests.escrow.payments.stage import strike
 from tests.soak import judging, orders, people
 from tests.soak.figures import Figures
 from tests.soak.judging import Wrong
 from tests.soak.playing import Soak
-from tests.stand_ins.stripe import payees, payments, payouts
-from tests.stand_ins.stripe.books import Books
+from tests.soak.test_complaints import written
+from tests.stand_ins.stripe import payments
 from tests.stand_ins.stripe.hostility import Hostility
 from tests.stand_ins.stripe.serving import playing
 
@@ -93,35 +95,6 @@ def test_what_happened_in_several_deployments_is_added() -> None:
     assert both.orders == {"deposit paid": 3, "refund paid": 1}
 
 
-@pytest.mark.usefixtures("database")
-async def test_the_judge_names_what_reached_a_bank_twice_or_not_at_all_and_what_stayed_on_its_way() -> None:
-    deal = await strike("100.00")
-    await deal.contract.confirm(await deal.contract.fund())
-    await deal.approve()
-    order_id = await deal.request_payout()
-    await deal.contract.confirm_order(order_id)
-    books, (deposit,) = Books(), await fetch("SELECT id FROM payment_orders WHERE kind = 'DEPOSIT'")
-    payee = payees.create_account(books, {"capabilities": {"transfers": {"requested": True}}})["id"]
-    payees.told(books, payee)
-    asked = {"amount": 100_00, "currency": "usd", "metadata": {"order": deposit["id"]}}
-    intent = payments.create_intent(books, asked)["id"]
-    charge = payments.confirm_intent(books, intent, {"payment_method": "pm_card_visa"})["latest_charge"]
-    moves = {"amount": 100_00, "currency": "usd", "metadata": {"order": order_id}}
-    payouts.transfer(books, moves | {"destination": payee, "source_transaction": charge})
-    books.clock.advance(books.hostility.pending_seconds)
-
-    at_no_bank = f"order {order_id} PAYOUT PAID: a bank has it 0 times"
-    assert await judging.moved_otherwise(books) == [at_no_bank, f"payee {payee} keeps 10000 usd"]
-    paid = payouts.pay_out(books, payee, moves)
-    assert await judging.moved_otherwise(books) == []
-    payouts.cancel_payout(books, payee, paid["id"])
-    assert at_no_bank in await judging.moved_otherwise(books)
-    payouts.pay_out(books, payee, moves)
-    books.move(payee, "topup", 100_00, "usd", source="")
-    payouts.pay_out(books, payee, moves)
-    assert await judging.moved_otherwise(books) == [f"order {order_id} PAYOUT PAID: a bank has it 2 times"]
-
-
 async def test_the_judge_names_what_moved_twice_or_not_at_all_and_a_balance_that_is_off(database: str) -> None:
     deal = await strike("100.00")
     await deal.contract.confirm(await deal.contract.fund())
@@ -151,3 +124,42 @@ async def test_the_judge_names_what_moved_twice_or_not_at_all_and_a_balance_that
         with pytest.raises(Wrong, match="balance in USD"):
             await judging.look_between(provider)
         await provider.close()
+
+
+async def test_the_judge_counts_what_reached_a_bank_what_moved_for_nobody_and_what_stayed_on_its_way(
+    database: str,
+) -> None:
+    deal = await strike("100.00")
+    await deal.contract.confirm(await deal.contract.fund())
+    await deal.approve()
+    order_id = await deal.request_payout()
+    await execute("UPDATE payment_orders SET state = 'PAID', due_at = NULL WHERE id = $1", order_id)
+    async with playing(Hostility()) as stand_in:
+        books, of_it = stand_in.books, {"metadata": {"order": order_id}}
+
+        async def wrong() -> list[str]:
+            return [one for one in await judging.moved_otherwise(books) if "DEPOSIT" not in one]
+
+        books.put("transfer", {"id": "tr_1", "reversed": False, **of_it})
+        assert await wrong() == [f"order {order_id} PAYOUT PAID: reached a bank 0 times"]
+        books.put("payout", {"id": "po_1", "status": "paid", **of_it}, "acct_1")
+        books.put("payout", {"id": "po_2", "status": "failed", **of_it}, "acct_1")
+        assert await wrong() == []
+        books.put("payout", {"id": "po_3", "status": "pending", **of_it}, "acct_1")
+        assert await wrong() == [f"order {order_id} PAYOUT PAID: reached a bank 2 times"]
+        books.put("transfer", {"id": "tr_2", "reversed": False, "metadata": {"order": "pay_nobodys"}})
+        books.move("acct_1", "payment", 5, "usd", source="")
+        assert (await wrong())[1:] == [
+            "pay_nobodys is no order of ours, and money moved for it",
+            "payee acct_1 keeps 5 usd",
+        ]
+
+
+def test_a_worker_that_failed_by_a_fault_of_ours_is_found_also_if_it_did_better_the_next_time(tmp_path: Path) -> None:
+    log = tmp_path / "worker-1.log"
+    log.write_text(written(None, level=logging.WARNING, error=ProviderError("Stripe answered 429")))
+    judging.judge_logs(tmp_path)
+    with log.open("a") as into:
+        into.write(written(KeyError("milestone"), event="pump starts again"))
+    with pytest.raises(Wrong, match=r"a fault of ours: worker-1, .* pump starts again KeyError"):
+        judging.judge_logs(tmp_path)

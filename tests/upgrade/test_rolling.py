@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import asyncpg
 import httpx
@@ -33,6 +33,7 @@ from tests.upgrade.former import ROOT
 from tests.upgrade.load import Front, Heard, Load, Person, Subscriber
 from tests.upgrade.mothers import mother
 from tests.upgrade.processes import Release, Running
+from tests.webhooks import receivers
 from tests.webhooks.receivers import Receiver, receiver
 from tests.workers import forking
 from tests.workers.process import until, worker_environment
@@ -41,7 +42,7 @@ LIVES: Final = 3
 PAGE: Final = ROOT / "docs" / "operating" / "upgrading.md"
 
 VISIBLE = """
-SELECT placed.position, placed.stream_id, event.sequence, event.id
+SELECT placed.position, placed.stream_id, event.sequence, event.id, event.type
 FROM log_positions AS placed JOIN events AS event ON event.id = placed.event_id
 LEFT JOIN contracts AS contract ON contract.id = placed.stream_id
 WHERE $1 IN (placed.stream_id, contract.client_id, contract.freelancer_id) ORDER BY placed.position
@@ -198,8 +199,25 @@ def _each_webhook_came(visible: list[asyncpg.Record], partner: Receiver) -> None
     for heard in {heard.headers["webhook-id"]: heard for heard in reversed(partner.heard)}.values():
         event = json.loads(heard.body)["data"]["event"]
         streams[event["stream"]].append(event["sequence"])
-    promised = [row["id"] for row in visible]
-    # Streams come side by side, so the first that came isn't always the oldest.
-    promised = promised[min(promised.index(one) for one in ids) :]
+    since = next(place for place, row in enumerate(visible) if row["type"] == "endpoint.created")
+    promised = [row["id"] for row in visible[since + 1 :]]
     assert sorted(ids) == sorted(promised)
     assert all(sequences == sorted(sequences, reverse=True) for sequences in streams.values())
+
+
+def _heard(event_id: str, sequence: int) -> receivers.Heard:
+    body = json.dumps({"data": {"event": {"stream": "ctr_1", "sequence": sequence}}})
+    return receivers.Heard("POST /hook HTTP/1.1", {"webhook-id": event_id}, body.encode())
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, slice(0, 2)])
+def test_a_webhook_that_never_came_is_missed_also_if_it_was_the_first(lost: int | slice) -> None:
+    rows = [{"id": f"evt_{number}", "type": "contract.proposed"} for number in range(4)]
+    rows[0]["type"] = "endpoint.created"
+    visible = cast("list[asyncpg.Record]", [{"id": "evt_old", "type": "key.created"}, *rows])
+    partner = Receiver("127.0.0.1")
+    partner.heard = [_heard(f"evt_{number}", number) for number in (1, 2, 3)]
+    _each_webhook_came(visible, partner)
+    del partner.heard[lost]
+    with pytest.raises(AssertionError):
+        _each_webhook_came(visible, partner)

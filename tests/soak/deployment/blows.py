@@ -31,6 +31,7 @@ STOPPED_SECONDS_MAX: Final = 3.0
 LONG_STOP_SECONDS: Final = 35.0
 """Longer than any lease."""
 RECOVERY_SECONDS_MAX: Final = 600.0
+HOURS_AT_ONCE: Final = OFFER_HOURS + 2
 FULL_DISK_MET: Final = 5
 """So many answers are lost to a disk that is full before somebody makes room."""
 
@@ -46,6 +47,7 @@ REDIS: Final = "restarts of Redis"
 CLOCK: Final = "hours that passed while nobody worked"
 DISK: Final = "disks full"
 SKEWED_STARTS: Final = "starts on a host whose clock is wrong by days"
+REACHED: Final = "offers that end within reach of a worker whose clock is ahead"
 
 USUAL: Final = {
     KILL_PROCESS: 10,
@@ -74,6 +76,10 @@ class Blows:
     long_stops: bool = False
     tell: Callable[[str], None] = lambda _: None
     counts: Counter[str] = field(default_factory=Counter)
+    full: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    """How much each process had written when the disk got full, and when everybody was at work again."""
+    hours_passed: int = 0
+    """While nobody worked, all together."""
 
     async def go_on(self, done: Callable[[], bool]) -> None:
         """Until people are done, and each blow was dealt once."""
@@ -122,12 +128,24 @@ class Blows:
             await self.house.end(name)
         await asyncio.gather(*(self._begin(name) for name in WEBS + WORKERS))
 
-    async def _begin(self, name: str) -> None:
+    async def _begin(self, name: str, *, is_ahead: bool = False) -> None:
+        """Start a process, on a host whose clock is wrong by chance, or ahead for sure."""
         days = 0
-        if self.chance.random() < SKEWED:
-            days = self.chance.choice([day for day in range(-SKEW_DAYS_MAX, SKEW_DAYS_MAX + 1) if day])
+        if is_ahead or self.chance.random() < SKEWED:
+            days = self.chance.randint(1, SKEW_DAYS_MAX) * (1 if is_ahead else self.chance.choice((1, -1)))
             self.counts[SKEWED_STARTS] += 1
+        if days > 0:
+            days = await self._within_reach(name, days)
         await self.house.begin(name, skew_days=days)
+
+    async def _within_reach(self, name: str, days: int) -> int:
+        """By how much a clock is wrong that is so many days ahead of the time that has passed here, too; there is an offer that a
+        worker would end too early if it went by that."""
+        days_passed, hours = divmod(self.hours_passed, 24)
+        if name in WORKERS:
+            await self.crowd.wait(self.chance.randint(1, 24 * days - hours - 1))
+            self.counts[REACHED] += 1
+        return days_passed + days
 
     async def _stop(self, which: tuple[str, ...], seconds: float) -> None:
         name = self.chance.choice(which)
@@ -170,14 +188,15 @@ class Blows:
         await self.crowd.wait()
         for name in WORKERS:
             await self.house.end(name)
-        await advance_clock(hours=OFFER_HOURS + 2)
+        await advance_clock(hours=HOURS_AT_ONCE)
+        self.hours_passed += HOURS_AT_ONCE
 
         async def is_red() -> bool:
             return await self.watch.light() == 503
 
         await until(is_red, within_seconds=RECOVERY_SECONDS_MAX)
         await self.watch.look()
-        await asyncio.gather(*(self._begin(name) for name in WORKERS))
+        await asyncio.gather(*(self._begin(name, is_ahead=name == WORKERS[0]) for name in WORKERS))
 
         async def is_green() -> bool:
             return await self.watch.light() == 200
@@ -186,7 +205,7 @@ class Blows:
 
     async def _fill_disk(self) -> None:
         """Until people have met it; then somebody makes room, and starts PostgreSQL if it had to end."""
-        enough = self.crowd.api.counts["answers lost"] + FULL_DISK_MET
+        enough, before = self.crowd.api.counts["answers lost"] + FULL_DISK_MET, self.house.written()
 
         async def is_met() -> bool:
             self.house.fill_disk()
@@ -197,6 +216,8 @@ class Blows:
         finally:
             self.house.ballast.unlink(missing_ok=True)
         await self._until_postgres_answers()
+        await self._more_is_answered()  # what processes met while there was no room they have written by then
+        self.full = before, self.house.written()
 
 
 _IS_LISTED: Final = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"

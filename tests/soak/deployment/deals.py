@@ -34,7 +34,7 @@ DOUBLES: Final = 0.03
 MEANS: Final = "pm_card_visa"
 LOOK_AGAIN_SECONDS: Final = 0.3
 OFFER_HOURS: Final = 1
-"""How long an offer stands that nobody answers."""
+"""How long an offer stands that nobody answers, unless somebody says otherwise."""
 
 
 def mutation(name: str, fields: str) -> str:
@@ -60,8 +60,8 @@ class Deal:
     milestone_ids: Sequence[str]
     chance: random.Random
     """Decides what people do with it, whatever happens to other contracts."""
-    waits: bool = False
-    """Whether nobody answers it, so that its offer ends by the clock."""
+    offer_hours: int | None = None
+    """How long its offer stands, which nobody answers, so that it ends by the clock; `None` if it is answered."""
     history: list[Operation[Said]] = field(default_factory=list)
     versions: list[tuple[float, float, int]] = field(default_factory=list)
     """When it was asked and answered, and which version the contract had."""
@@ -120,10 +120,10 @@ class Crowd:
         await self._do(deal, self.freelancer, "requestPayout", {"contractId": deal.id}, persists=True)
         await self._look(deal, self.client, 1)
 
-    async def wait(self) -> None:
+    async def wait(self, hours: int = OFFER_HOURS) -> None:
         """A proposal that nobody ever answers."""
-        deal = await self._propose(hours=OFFER_HOURS)
-        deal.waits = True
+        deal = await self._propose(hours=hours)
+        deal.offer_hours = hours
 
     async def look_around(self) -> None:
         """Somebody reads lists."""

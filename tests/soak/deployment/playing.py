@@ -192,7 +192,7 @@ class Soak:
             self.figures.disk_mb = one.taken_mb()
         self.figures.quiet_seconds = time.monotonic() - began - self.figures.seconds
         self._count(api, crowd, blows, watch, followers)
-        await self._judge(crowd, blows, followers, mirrors, receivers, stand_in, provider, partner)
+        await self._judge(one, crowd, blows, followers, mirrors, receivers, stand_in, provider, partner)
 
     async def _work_under_blows(self, crowd: Crowd, blows: Blows) -> None:
         """People work until there were enough commands, and everything happened that shall happen."""
@@ -284,6 +284,7 @@ class Soak:
 
     async def _judge(
         self,
+        one: House,
         crowd: Crowd,
         blows: Blows,
         followers: list[Follower],
@@ -296,9 +297,10 @@ class Soak:
         found = self.figures.found
         found["texts of commands, each there as often as was answered"] = await verdicts.judge_effects(crowd)
         found["operations in linearizable histories"] = await verdicts.judge_histories(crowd)
-        found["offers that ended at their time"] = await verdicts.judge_deadlines(crowd, blows)
+        found["offers that ended at their time"] = await verdicts.judge_deadlines(crowd, blows.watch)
         found["events heard by streams and mirrors"] = await verdicts.judge_followers(followers, mirrors)
         found["events taken by endpoints"] = await verdicts.judge_webhooks(receivers, partner)
+        found["lines about faults, each explained by a blow"] = verdicts.judge_logs(one, blows)
         await verdicts.judge_books(stand_in, provider)
         found["movements of money, the same in both books"] = len(stand_in.books.of("balance_transaction"))
 

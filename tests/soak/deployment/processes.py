@@ -36,6 +36,8 @@ WEBS: Final = ("web-0", "web-1")
 WORKERS: Final = ("worker-0", "worker-1")
 PROXIES: Final = ("cable to PostgreSQL", "cable to Redis", "door")
 SAYS: Final = {"worker": b"worker works", "cable": b"passing on", "door": b"passing on"}
+SAY_ELSE: Final = ("passing on",)
+"""The lines that no logger writes."""
 START_SECONDS_MAX: Final = 300.0
 WAL_MB_MAX: Final = 128
 
@@ -52,6 +54,8 @@ class House:
     ports: dict[str, int] = field(default_factory=dict)
     running: dict[str, Forked] = field(default_factory=dict)
     starts: int = 0
+    begins: dict[str, int] = field(default_factory=dict)
+    """Where in its log begins what a process wrote since it was started, in bytes."""
 
     @property
     def url(self) -> str:
@@ -129,9 +133,19 @@ class House:
     def log(self, name: str) -> Path:
         return self.folder / f"{name.replace(' ', '-')}.log"
 
+    def logs(self) -> list[Path]:
+        """The log of every process, of all its starts."""
+        return [self.log(name) for name in self.begins]
+
+    def written(self) -> dict[str, int]:
+        """How much stands in each log so far, in bytes, by its name."""
+        return {log.stem: log.stat().st_size for log in self.logs()}
+
     def _fork(self, name: str, program: str, argument: str) -> None:
         self.starts += 1
-        self.log(name).write_bytes(b"")
+        with self.log(name).open("ab") as log:
+            log.write(b"\n")  # the one before may have been killed in the middle of a line
+            self.begins[name] = log.tell()
         environ = worker_environment(
             f"postgres://postgres:@127.0.0.1:{self.ports['cable to PostgreSQL']}/earnest",
             f"redis://127.0.0.1:{self.ports['cable to Redis']}/0",
@@ -141,13 +155,19 @@ class House:
 
     async def _until_it_says(self, name: str) -> None:
         word = SAYS[name.partition(" ")[0].partition("-")[0]]
-        await self._until(name, lambda: word in self.log(name).read_bytes())
+        await self._until(name, lambda: word in self._said(name))
+
+    def _said(self, name: str) -> bytes:
+        """What a process wrote since it was started."""
+        with self.log(name).open("rb") as log:
+            log.seek(self.begins[name])
+            return log.read()
 
     async def _until(self, name: str, check: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
         while not check():
             alive = self.running[name].returncode is None and time.monotonic() < deadline
-            assert alive, f"{name} does not start: {self.log(name).read_text()[-2000:]}"
+            assert alive, f"{name} does not start: {self._said(name).decode()[-2000:]}"
             await asyncio.sleep(0.02)
 
     async def restart_postgres(self, number: Signals) -> None:

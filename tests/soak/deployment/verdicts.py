@@ -17,13 +17,16 @@ from escrow.payments.stripe.adapter import Stripe
 from escrow.store.read import load_all
 from escrow.values import replace
 from tests.soak import judging
+from tests.soak.complaints import Complaint, complaints, is_engines, is_full_disks, is_providers, is_slow
 from tests.soak.deployment.asking import Person
 from tests.soak.deployment.blows import Blows
-from tests.soak.deployment.deals import OFFER_HOURS, Crowd, Deal
+from tests.soak.deployment.deals import Crowd, Deal
 from tests.soak.deployment.following import Follower, Heard, Mirror
 from tests.soak.deployment.linearizing import Operation, check
+from tests.soak.deployment.processes import SAY_ELSE, House
 from tests.soak.deployment.receiving import Receiver, disorder
 from tests.soak.deployment.specification import Known, OfContract, Said
+from tests.soak.deployment.watching import Watch
 from tests.soak.judging import Wrong
 from tests.stand_ins.stripe.serving import Playing
 from tests.webhooks.partner import Partners, matching
@@ -62,7 +65,7 @@ async def judge_histories(crowd: Crowd) -> int:
     streams = await load([deal.id for deal in crowd.deals])
     loaded = {one.state.id: one for one in await load_all([deal.id for deal in crowd.deals]) if one.state is not None}
     for deal in crowd.deals:
-        if deal.waits:
+        if deal.offer_hours is not None:
             continue
         one = loaded[deal.id]
         refuse(_wrong_in(deal, _as_proposed(streams[deal.id]), one.around))
@@ -143,18 +146,19 @@ async def judge_webhooks(receivers: dict[str, Receiver], partner: Partners) -> i
     return taken_in_all
 
 
-async def judge_deadlines(crowd: Crowd, blows: Blows) -> int:
+async def judge_deadlines(crowd: Crowd, watch: Watch) -> int:
     """Each offer that nobody answered ended once and at its time; nothing was early, and late only with a red light."""
-    wrong = list(blows.watch.wrong)
-    waiting = [deal.id for deal in crowd.deals if deal.waits]
-    rows = await fetch(_EXPIRED, waiting)
+    early = await fetch(_EARLY)
+    wrong = [*watch.wrong, *(f"{row['type']} of {row['stream_id']} came before its time" for row in early)]
+    hours = {deal.id: deal.offer_hours for deal in crowd.deals if deal.offer_hours is not None}
+    rows = await fetch(_EXPIRED, list(hours))
     wrong += [
         f"{row['id']} of {row['offered_at']} ended {row['n']} times, at {row['ended_at']}"
         for row in rows
-        if row["n"] != 1 or row["ended_at"] != row["offered_at"] + timedelta(hours=OFFER_HOURS)
+        if row["n"] != 1 or row["ended_at"] != row["offered_at"] + timedelta(hours=hours[row["id"]])
     ]
-    if len(rows) != len(waiting):
-        wrong.append(f"{len(waiting) - len(rows)} offers never ended")
+    if len(rows) != len(hours):
+        wrong.append(f"{len(hours) - len(rows)} offers never ended")
     refuse(wrong)
     return len(rows)
 
@@ -162,6 +166,25 @@ async def judge_deadlines(crowd: Crowd, blows: Blows) -> int:
 async def judge_books(stand_in: Playing, provider: Stripe) -> None:
     """The provider's books and ours say the same, no order moved money twice or not at all, and the audit is clean."""
     await judging.judge(stand_in, provider)
+
+
+def judge_logs(house: House, blows: Blows) -> int:
+    """Nothing failed but by a blow: an engine that was away, a process that stood still, a disk that was full while it was, a
+    provider at its worst. How many lines tell of that."""
+    wrong, explained = [], 0
+    for log in house.logs():
+        for one in complaints(log, SAY_ELSE):
+            if is_engines(one) or is_providers(one) or is_slow(one) or _has_no_room(one, blows):
+                explained += 1
+            else:
+                wrong.append(f"a fault of ours: {one}")
+    refuse(wrong)
+    return explained
+
+
+def _has_no_room(one: Complaint, blows: Blows) -> bool:
+    since, until = (written.get(one.process, 0) for written in blows.full)
+    return is_full_disks(one) and since <= one.place < until
 
 
 async def visible(person: Person) -> list[Heard]:
@@ -207,4 +230,11 @@ _EXPIRED: Final = """
     SELECT contract.id, contract.offered_at, count(*) AS n, max(event.occurred_at) AS ended_at
     FROM contracts AS contract JOIN events AS event ON event.stream_id = contract.id AND event.type = 'contract.expired'
     WHERE contract.id = ANY ($1::text[]) GROUP BY contract.id
+"""
+
+# An event bears the time at which what it tells was due, and its place in the log the one at which it was given, by the
+# database's clock: later, unless the event's own time hadn't come yet. Then the place bears that, since it is never before.
+_EARLY: Final = """
+    SELECT event.type, event.stream_id FROM log_positions AS placed JOIN events AS event ON event.id = placed.event_id
+    WHERE placed.placed_at <= event.occurred_at ORDER BY placed.position
 """
