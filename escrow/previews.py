@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from escrow import pipeline
 from escrow.access import Actor, Side
 from escrow.agreement.commands import Command
-from escrow.agreement.deadlines import Deadline, deadlines
+from escrow.agreement.deadlines import UNSEEN, Deadline, deadlines
 from escrow.agreement.postings import Posting, clearing, held_fee_of, payable_to, platform_fees, postings
 from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.step import Step
@@ -102,7 +102,7 @@ class Preview(Step):
         ]
 
     def started(self) -> list[Deadline]:
-        """The clocks that would start or get another time, reminders left out, in the order in which they ring."""
+        """The clocks that would start or get another time, in the order in which they ring; none that nobody waits for."""
         known = {(one.kind, one.subject_id): one.due_at for one in _clocks(self.before)}
         return [one for one in _clocks(self.after) if known.get((one.kind, one.subject_id)) != one.due_at]
 
@@ -136,4 +136,4 @@ def _states(contract: Contract | None) -> dict[str, str]:
 
 
 def _clocks(contract: Contract | None) -> list[Deadline]:
-    return [one for one in deadlines(contract) if one.announces is None] if contract is not None else []
+    return [one for one in deadlines(contract) if one.kind not in UNSEEN] if contract is not None else []

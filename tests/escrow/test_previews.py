@@ -170,6 +170,19 @@ async def test_the_fees_of_a_deposit_are_asked_then_held() -> None:
     )
 
 
+async def test_the_silence_that_the_operator_is_told_of_is_no_clock_that_starts_or_stops() -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    submission = c.Submit(milestone_id=deal.milestone(), submission_id=ids.new(Kind.SUBMISSION), message="Done")
+    foreseen = await preview(submission, by=there.freelancer)
+    assert [one.action for one in foreseen.started()] == ["milestone.released"]
+    assert foreseen.stopped() == []
+    await deal.submit()
+    foreseen = await preview(c.RequestChanges(milestone_id=deal.milestone(), note="Bluer"), by=there.client)
+    assert foreseen.started() == []
+    assert [one.action for one in foreseen.stopped()] == ["milestone.released"]
+
+
 async def test_a_log_of_a_later_release_is_not_foretold() -> None:
     there = await Deployment.make()
     deal = await there.fund()

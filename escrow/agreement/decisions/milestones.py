@@ -114,8 +114,9 @@ def move_milestone(history: History, command: commands.MoveMilestone) -> None:
     state, milestone = history.state, history.milestone(command.milestone_id)
     position = _checked_position(command.position, last=len(state.milestones))
     message = inputs.message(command.message)
-    others = [other for other in state.milestones if other.id != milestone.id]
-    _check_place(others[position - 1 :])
+    if position != milestone.position:
+        others = [other for other in state.milestones if other.id != milestone.id]
+        _check_place(others[position - 1 :])
     if position != milestone.position or message is not None:
         event = MilestoneMoved(
             milestone_id=milestone.id, plan_version=state.plan_version + 1, position=position, message=message

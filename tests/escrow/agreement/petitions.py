@@ -53,6 +53,8 @@ class Petitions(Facts):
         if not isinstance(command, (c.AddMilestone, c.MoveMilestone)):
             return False
         moved = command.milestone_id if isinstance(command, c.MoveMilestone) else None
+        if moved is not None and [piece.id for piece in self.pieces].index(moved) + 1 == command.position:
+            return False
         others = [piece for piece in self.pieces if piece.id != moved]
         position = command.position if command.position is not None else len(others) + 1
         return any(piece.state in OPEN_AND_LOCKED for piece in others[position - 1 :])

@@ -240,6 +240,13 @@ def test_on_a_proposal_what_is_lost_may_be_planned_before_what_is_funded() -> No
     sound(story)
 
 
+def test_moving_what_is_planned_before_what_is_funded_to_where_it_stands_changes_nothing() -> None:
+    story = lost_before_another().accept()
+    before = story.state
+    assert (story.move(1, 1).code(), story.happened(), story.state) == (None, [], before)
+    assert (story.move(1, 2).code(), story.state) == ("OUT_OF_SEQUENCE", before)
+
+
 @pytest.mark.parametrize("way", ON_THE_WAY_OUT)
 def test_whoever_accepts_it_so_waits_for_the_first_and_the_money_behind_it_gets_out_all_the_same(way: str) -> None:
     story = lost_before_another().accept()
