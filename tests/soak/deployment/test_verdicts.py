@@ -139,12 +139,12 @@ async def test_an_offer_that_ended_at_its_time_is_right_however_late_the_sweep_c
 async def test_a_sweep_that_asks_its_host_for_the_time_is_found_where_that_is_ahead(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crowd, surroundings = await offered(hours=30), read._surroundings
+    crowd, surroundings = await offered(hours=30), read.surroundings_of
 
     def by_the_host(row: Record) -> Surroundings:
         return replace(surroundings(row), now=datetime.now(UTC) + timedelta(days=2))
 
-    monkeypatch.setattr(read, "_surroundings", by_the_host)
+    monkeypatch.setattr(read, "surroundings_of", by_the_host)
     await fire(crowd)
     early = f"contract.expired of {crowd.deals[0].id} came before its time"
     with pytest.raises(Wrong, match=early):
