@@ -244,15 +244,22 @@ class Work:
             raise Uncertain(
                 call, "the provider knows nothing of it and may have forgotten the key: another call could pay twice"
             )
-        return await self._call(call)
+        return await self._call_what_is_unknown(call)
 
     async def _call_first(self, call: Call) -> Found | NotYet:
         """For the first time by these books, which may have lost that it was made already: then it is looked up first."""
-        order = self.order
-        if order.may_be_known:
-            found = await self._look_up(call, call.step)
-            if isinstance(found, Unknown):
-                call, found = await self._later_attempt(call)
+        if self.order.may_be_known and not isinstance(found := await self._look_up(call, call.step), Unknown):
+            self._learn(call, found)
+            return found
+        return await self._call_what_is_unknown(call)
+
+    async def _call_what_is_unknown(self, call: Call) -> Found | NotYet:
+        """A call that the provider doesn't know by its key, unless the books lost that it was made by another one.
+
+        That a call was noted says nothing of that: whoever noted it may have been interrupted before this was looked at.
+        """
+        if self.order.may_be_known:
+            call, found = await self._later_attempt(call)
             if not isinstance(found, Unknown):
                 self._learn(call, found)
                 return found
