@@ -201,11 +201,12 @@ class Work:
         return await self._take_back(paid) if isinstance(paid, Failed) else paid
 
     async def _take_back(self, failed: Failed) -> Found | NotYet:
-        """A payout has failed once its money is back in the platform's balance: only then the books may call it payable."""
+        """A payout has failed once its money is back in the platform's balance: only then the books may call it payable. While a
+        person looks into it that may begin, too, but isn't called again."""
         if await self._is_back():
             return failed
         before = self.order.last(Step.TAKE_BACK)
-        taken = await self._obtain(Step.TAKE_BACK, may_call=True)
+        taken = await self._obtain(Step.TAKE_BACK, may_call=not self.order.is_stuck, may_begin=True)
         if isinstance(taken, Failed):
             if self.order.state is OrderState.FAILED and before is not None and before.is_over:
                 return failed  # a person was told already, and said so
@@ -214,7 +215,11 @@ class Work:
                 "the payout failed, and its transfer doesn't come back from the payee",
                 said=f"{failed.reason}; {taken.reason}",
             )
-        return failed if isinstance(taken, Succeeded) else taken
+        if not isinstance(taken, Succeeded):
+            return taken
+        if taken.amount != self.order.amount and self.order.state is not OrderState.FAILED:
+            raise Uncertain(None, f"its transfer came back as {taken.amount} instead of {self.order.amount}")
+        return failed
 
     async def _is_back(self) -> bool:
         """Whether the provider says that the transfer has come back already, whoever took it: a person may have."""
