@@ -22,6 +22,7 @@ class ProviderMovement(Model):
     contract_id = fields.CharField(64, null=True)
     source_id = fields.TextField(null=True)
     is_settled = fields.BooleanField()
+    provider = fields.TextField(null=True)
 
     class Meta:
         table = "provider_movements"

@@ -201,11 +201,12 @@ class Work:
         return await self._take_back(paid) if isinstance(paid, Failed) else paid
 
     async def _take_back(self, failed: Failed) -> Found | NotYet:
-        """A payout has failed once its money is back in the platform's balance: only then the books may call it payable."""
+        """A payout has failed once its money is back in the platform's balance: only then the books may call it payable. While a
+        person looks into it that may begin, too, but isn't called again."""
         if await self._is_back():
             return failed
         before = self.order.last(Step.TAKE_BACK)
-        taken = await self._obtain(Step.TAKE_BACK, may_call=True)
+        taken = await self._obtain(Step.TAKE_BACK, may_call=not self.order.is_stuck, may_begin=True)
         if isinstance(taken, Failed):
             if self.order.state is OrderState.FAILED and before is not None and before.is_over:
                 return failed  # a person was told already, and said so
@@ -214,7 +215,11 @@ class Work:
                 "the payout failed, and its transfer doesn't come back from the payee",
                 said=f"{failed.reason}; {taken.reason}",
             )
-        return failed if isinstance(taken, Succeeded) else taken
+        if not isinstance(taken, Succeeded):
+            return taken
+        if taken.amount != self.order.amount and self.order.state is not OrderState.FAILED:
+            raise Uncertain(None, f"its transfer came back as {taken.amount} instead of {self.order.amount}")
+        return failed
 
     async def _is_back(self) -> bool:
         """Whether the provider says that the transfer has come back already, whoever took it: a person may have."""
@@ -244,15 +249,22 @@ class Work:
             raise Uncertain(
                 call, "the provider knows nothing of it and may have forgotten the key: another call could pay twice"
             )
-        return await self._call(call)
+        return await self._call_what_is_unknown(call)
 
     async def _call_first(self, call: Call) -> Found | NotYet:
         """For the first time by these books, which may have lost that it was made already: then it is looked up first."""
-        order = self.order
-        if order.may_be_known:
-            found = await self._look_up(call, call.step)
-            if isinstance(found, Unknown):
-                call, found = await self._later_attempt(call)
+        if self.order.may_be_known and not isinstance(found := await self._look_up(call, call.step), Unknown):
+            self._learn(call, found)
+            return found
+        return await self._call_what_is_unknown(call)
+
+    async def _call_what_is_unknown(self, call: Call) -> Found | NotYet:
+        """A call that the provider doesn't know by its key, unless the books lost that it was made by another one.
+
+        That a call was noted says nothing of that: whoever noted it may have been interrupted before this was looked at.
+        """
+        if self.order.may_be_known:
+            call, found = await self._later_attempt(call)
             if not isinstance(found, Unknown):
                 self._learn(call, found)
                 return found

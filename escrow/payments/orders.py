@@ -64,6 +64,9 @@ PATIENCE: Final = timedelta(days=14)
 REFUNDS_MAX: Final = 10
 """How many attempts at a refund may fail before it is left to a person: some hours' worth."""
 
+TRY_AGAIN_SECONDS_MAX: Final = 3600.0
+"""What can't be done yet is tried as often at least, unless a date was named: nobody tells us of a balance that was filled up."""
+
 ACTION_SECONDS_MAX: Final = 300.0
 """How long a payer who has done their part waits at most, if no notice of it comes."""
 
@@ -129,9 +132,9 @@ async def nudge(hints: Sequence[Hint]) -> None:
 async def reconcile(*, held: bool = False) -> int:
     """Have every unsettled order looked up at the provider soon, however long its next turn was put off; answers how many.
 
-    Unsettled is what the books wait for, a refund that failed and is tried again, what a person looks into, and what was given
-    up after it may have been called. With `held` also the deposits whose money a milestone still holds, since a reversal may have
-    gone unheard, and those that are argued about.
+    Unsettled is what the books wait for, unless it was refused for now and is called again at its own time, a refund that failed
+    and is tried again, what a person looks into, and what was given up after it may have been called. With `held` also the
+    deposits whose money a milestone still holds, since a reversal may have gone unheard, and those that are argued about.
     """
     return len(await fetch(_RECONCILE, held, RECONCILE_SPREAD_SECONDS))
 
@@ -163,12 +166,8 @@ async def _report(work: Work, found: Found | NotYet) -> Verdict:
     match found:
         case Unknown() | Prepared() | Pending():
             return await _wait_for(work, found)
-        case NotYet(reason) if _is_too_long(order, since_the_first=True):
-            return await _leave_to_a_person(work, "the provider can't do it yet, and that for weeks", None, said=reason)
-        case NotYet(reason, again_at):
-            again_seconds = _seconds_until(again_at) or _wait(TRY_AGAIN_SECONDS, order.attempts)
-            await leases.explain(order, reason)
-            return Verdict(again_seconds, error=reason, keeps_words=True)
+        case NotYet():
+            return await _put_off(work, found)
         case NeedsAction() if not order.wanted:
             return await _wait_for(work, found)
         case NeedsAction():
@@ -190,6 +189,17 @@ async def _report(work: Work, found: Found | NotYet) -> Verdict:
             await leases.explain(order, reason)
             await pipeline.run(_result(order, found), by=PROVIDER)
             return await _after_failure(work, found)
+
+
+async def _put_off(work: Work, found: NotYet) -> Verdict:
+    """Until the date that was named, however far that is; without one, or where it is past, ever longer and for weeks at most."""
+    order, again_seconds = work.order, _seconds_until(found.again_at)
+    if again_seconds is None and _is_too_long(order, since_the_first=True):
+        reason = "the provider can't do it yet, and that for weeks"
+        return await _leave_to_a_person(work, reason, None, said=found.reason)
+    await leases.explain(order, found.reason)
+    again_seconds = again_seconds or min(_wait(TRY_AGAIN_SECONDS, order.attempts), TRY_AGAIN_SECONDS_MAX)
+    return Verdict(again_seconds, error=found.reason, keeps_words=True)
 
 
 async def _wait_for(work: Work, found: Found) -> Verdict:
@@ -386,12 +396,17 @@ _NUDGE: Final = """
         SELECT order_id FROM provider_calls WHERE provider_id = ANY ($2::text[]))
 """
 
-# A refund that is about to be tried again keeps its time: looking sooner would call sooner. What was paid lately may come back
-# unheard, a refund for longer than a payout; since when it was asked for says nothing, a payout may wait for its payee for weeks.
+# What is about to be tried again keeps its time: looking sooner would call sooner, and there is nothing to look up of a refund or
+# a payout whose newest call is over. What was paid lately may come back unheard, a refund for longer than a payout; since when it
+# was asked for says nothing, a payout may wait for its payee for weeks.
 _RECONCILE: Final = """
     UPDATE payment_orders SET due_at = now() + random() * $2::float8 * interval '1 second'
     WHERE lease_token IS NULL AND (
-        (state = 'STARTED' AND (due_at IS NULL OR due_at > now() + $2::float8 * interval '1 second'))
+        (state = 'STARTED' AND (due_at IS NULL OR (due_at > now() + $2::float8 * interval '1 second'
+            AND (kind = 'DEPOSIT' OR NOT coalesce((
+                SELECT is_over FROM provider_calls AS call
+                WHERE (call.contract_id, call.order_id) = (payment_orders.contract_id, payment_orders.id)
+                ORDER BY called_at DESC LIMIT 1), false)))))
         OR (state = 'ABANDONED' AND due_at > now() + $2::float8 * interval '1 second'
             AND EXISTS (SELECT FROM provider_calls AS call
                 WHERE (call.contract_id, call.order_id) = (payment_orders.contract_id, payment_orders.id)))

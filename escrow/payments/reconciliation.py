@@ -1,9 +1,10 @@
 """Compares the payment provider's books with the ledger, both ways, and books what only the provider's books tell.
 
 Movements are kept as the provider tells them, in a table of their own; of each contract and currency they must come to what
-crossed the clearing account. The balance must be what the movements come to, which holds on a busy day as well; with what
-differs of the contracts it is compared with clearing. What differs is looked at twice, since money moves meanwhile, and is
-listed until it no longer differs. The rules are those of docs/law.md, section 6: clearing is the provider's balance.
+crossed the clearing account, whichever accounts at whichever providers they moved. The balance must be what the movements of the
+one that is asked come to, which holds on a busy day as well; with what differs of the contracts it is compared with clearing.
+What differs is looked at twice, since money moves meanwhile, and is listed until it no longer differs. The rules are those of
+docs/law.md, section 6: clearing is the provider's balance.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from escrow.money import Money
 from escrow.payments import leases
 from escrow.payments.movements import Movement, MovementKind
 from escrow.payments.provider import Provider
+from escrow.payments.watched import name_of
 
 OVERLAP: Final = timedelta(days=2)
 """So far before the newest movement that is known the next look begins: what a provider tells of late isn't missed."""
@@ -174,12 +176,12 @@ async def _look(provider: Provider, settling: timedelta) -> _Look:
     rows = await database.fetch(_DIFFERENCES, settling, _OWN, LISTED_MAX, provider.terms.provider)
     differences = [database.filled(BookDifference, row, kind=DifferenceKind(row["kind"])) for row in rows]
     count = rows[0]["count"] if rows else 0
-    return _Look(frozenset(differences), count, balance, _gaps(balance, await _come_to(), news))
+    return _Look(frozenset(differences), count, balance, _gaps(balance, await _come_to(provider), news))
 
 
-async def _come_to() -> dict[str, int]:
-    """What all movements that are known come to, by currency."""
-    rows = await database.fetch("SELECT currency, sum(net_minor) AS minor FROM provider_movements GROUP BY currency")
+async def _come_to(provider: Provider) -> dict[str, int]:
+    """What all movements of its balance that are known come to, by currency."""
+    rows = await database.fetch(_COME_TO, await name_of(provider))
     return {row["currency"]: int(row["minor"]) for row in rows}
 
 
@@ -198,10 +200,10 @@ def _gaps(balance: Mapping[str, int], come_to: Mapping[str, int], news: Sequence
 async def pull(provider: Provider, since: datetime | None) -> int:
     """Keep the movements from `since` on that aren't known yet; answers how many the provider told of."""
     if since is None:
-        since = await _reached(OVERLAP)
+        since = await _reached(provider, OVERLAP)
     count = 0
     async for batch in _batches(provider, since):
-        await _keep_movements(batch)
+        await _keep_movements(batch, of=provider)
         count += len(batch)
     return count
 
@@ -209,14 +211,14 @@ async def pull(provider: Provider, since: datetime | None) -> int:
 async def _read_on(provider: Provider) -> list[Movement]:
     """The movements that nobody knew of, in the order in which the provider tells them; they are kept."""
     news: list[Movement] = []
-    async for batch in _batches(provider, await _reached(OVERLAP_AT_ONCE)):
-        kept = await _keep_movements(batch)
+    async for batch in _batches(provider, await _reached(provider, OVERLAP_AT_ONCE)):
+        kept = await _keep_movements(batch, of=provider)
         news += [one for one in batch if one.id in kept]
     return news
 
 
-async def _reached(overlap: timedelta) -> datetime:
-    newest: datetime | None = await database.fetch_value("SELECT max(at) FROM provider_movements")
+async def _reached(provider: Provider, overlap: timedelta) -> datetime:
+    newest: datetime | None = await database.fetch_value(_NEWEST, await name_of(provider))
     return newest - overlap if newest is not None else BEGINNING
 
 
@@ -231,9 +233,9 @@ async def _batches(provider: Provider, since: datetime) -> AsyncIterator[list[Mo
         yield batch
 
 
-async def _keep_movements(movements: Sequence[Movement]) -> set[str]:
+async def _keep_movements(movements: Sequence[Movement], *, of: Provider) -> set[str]:
     """The names of those that are new. One whose kind nobody could tell gets it, once an adapter can."""
-    rows = await database.fetch(_KEEP_MOVEMENTS, orjson.dumps([_row(one) for one in movements]).decode())
+    rows = await database.fetch(_KEEP_MOVEMENTS, orjson.dumps([*map(_row, movements)]).decode(), await name_of(of))
     return {row["id"] for row in rows}
 
 
@@ -342,6 +344,13 @@ async def standing() -> Standing:
     return Standing(row["differences"], row["age_seconds"]) if row is not None else Standing(0, None)
 
 
+# What was kept before it was known whose it is counts for whoever is asked.
+_COME_TO: Final = """
+    SELECT currency, sum(net_minor) AS minor FROM provider_movements WHERE coalesce(provider, $1) = $1 GROUP BY currency
+"""
+
+_NEWEST: Final = "SELECT max(at) FROM provider_movements WHERE coalesce(provider, $1) = $1"
+
 _KEEP_MOVEMENTS: Final = """
     WITH given AS (
         SELECT * FROM json_to_recordset($1::json) AS given (
@@ -352,8 +361,8 @@ _KEEP_MOVEMENTS: Final = """
         WHERE known.id = given.id AND known.kind = 'OTHER' AND given.kind <> 'OTHER'
     )
     INSERT INTO provider_movements (id, kind, at, amount_minor, fee_minor, net_minor, currency, changed_minor, changed_currency,
-        order_id, contract_id, source_id)
-    SELECT given.* FROM given ON CONFLICT (id) DO NOTHING RETURNING id
+        order_id, contract_id, source_id, provider)
+    SELECT given.*, $2::text FROM given ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
 _UNBOOKED: Final = """

@@ -139,3 +139,11 @@ class Watched:
 
     async def notices(self) -> Sequence[Hint]:
         return await self._provider.notices()
+
+
+async def name_of(provider: Provider) -> str:
+    """The name that its calls and its movements bear, which is known once it has told whose money the key moves. Raises
+    `ProviderError`."""
+    if isinstance(provider, Watched):
+        await provider.settle()
+    return provider.terms.provider

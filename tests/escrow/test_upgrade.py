@@ -169,6 +169,11 @@ PLACED: Final = {
 UNPLACED: Final = " UNION ALL ".join(
     f"SELECT '{name}' FROM {name} WHERE {column} IS NULL" for name, column in PLACED.items()
 )
+KEPT_BY_A_FORMER_ONE: Final = """
+INSERT INTO provider_movements (id, kind, at, amount_minor, fee_minor, net_minor, currency)
+    VALUES ('txn_1', 'WITHDRAWAL', now(), 5, 0, 5, 'USD')
+"""
+"""By a process of 1.0.0: it knows nothing of whose movement it is."""
 LEFT_WITHOUT: Final = """
 INSERT INTO titles (subject_id, words, title_hash, edition) SELECT id, '', hashtextextended(title, 0), 1 FROM contracts
 """
@@ -177,10 +182,10 @@ SELECT tgname FROM pg_trigger WHERE tgname LIKE '%know%'
 UNION ALL SELECT proname FROM pg_proc WHERE proname IN ('know_the_stream', 'know_the_contract', 'title_search')
 UNION ALL SELECT relname FROM pg_class WHERE relname IN ('deposits_order_is_its_own', 'submissions_are_numbered',
     'refund_requests_one_holds_a_milestone', 'disputes_one_holds_a_milestone', 'log_pending_once')
-UNION ALL SELECT column_default FROM information_schema.columns WHERE (table_name, column_name) = ('provider_calls', 'provider')
-    AND column_default IS NOT NULL
+UNION ALL SELECT column_default FROM information_schema.columns WHERE table_name IN ('provider_calls', 'provider_movements')
+    AND column_name = 'provider' AND column_default IS NOT NULL
 """
-AFTER: Final = [step for step in MISSING if step.startswith("escrow.m0031_")]
+AFTER: Final = [step for step in MISSING if step.startswith("escrow.m0032_")]
 
 
 async def test_what_a_former_process_writes_is_placed_until_what_was_there_for_it_alone_is_taken_away(
@@ -189,10 +194,12 @@ async def test_what_a_former_process_writes_is_placed_until_what_was_there_for_i
     await as_it_was_left(left, json.loads(SNAPSHOT.read_text()), ago="1 minute")
     assert await migrate.migrate(left, Extent.BEFORE) == [step for step in MISSING if step not in AFTER]
     connection = await asyncpg.connect(left)
-    assert len(await connection.fetch(OF_A_FORMER_ONE)) == 12
+    assert len(await connection.fetch(OF_A_FORMER_ONE)) == 13
     await connection.execute(WRITTEN_BY_A_FORMER_ONE)
     assert await connection.fetch(UNPLACED) == []
     assert {row["edition"] for row in await connection.fetch("SELECT edition FROM titles")} == {1}, "its own words"
+    await connection.execute(KEPT_BY_A_FORMER_ONE)
+    assert await connection.fetchval("SELECT provider FROM provider_movements") == "sandbox"
     await connection.execute(LEFT_WITHOUT)
     assert len(await connection.fetch(UNPLACED)) == await connection.fetchval("SELECT count(*) FROM contracts") > 0
     assert await migrate.migrate(left, Extent.AFTER) == AFTER

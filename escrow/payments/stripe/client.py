@@ -52,7 +52,11 @@ began anew with each that is lost, or is one too many in its second, would hardl
 Json = dict[str, Any]
 
 
-class NotAllowed(ProviderError):
+class KeyRefused(ProviderError):
+    """Stripe doesn't take the key, and won't before somebody has mended that."""
+
+
+class NotAllowed(KeyRefused):
     """The key lacks a permission."""
 
 
@@ -100,7 +104,7 @@ class Client:
         for seconds in READ_AGAIN_SECONDS:
             try:
                 return await self.asked(ask())
-            except NotAllowed:
+            except KeyRefused:
                 raise
             except ProviderError:
                 await asyncio.sleep(seconds)
@@ -169,8 +173,8 @@ def _understood(error: stripe.StripeError) -> Exception:
         return ProviderError(f"{said}: the key was used for another request")
     if isinstance(error, stripe.RateLimitError) or status is None:
         return ProviderError(said if status else "no answer from Stripe: APIConnectionError")
-    if status == 403:
-        return NotAllowed(said)
+    if status in (401, 403):
+        return NotAllowed(said) if status == 403 else KeyRefused(said)
     if status in REFUSALS:
         return Refused(error.code or str(status), _reason(error))
     if status >= 500 and _header(error, "idempotent-replayed") == "true":

@@ -1,7 +1,7 @@
 """Reads Stripe's books: what moved on the platform's balance, with the order that each movement is for, and the balance itself.
 
-Nobody comes again for a page or for what a movement is about, so each is asked for again where no answer came; the balance is
-one question, by whose failure somebody is told at once what is wrong.
+Nobody comes again for a page, for what a movement is about, or for the balance beside them: one lost answer would cost the whole
+look. So each is asked for again where no answer came; a key that Stripe doesn't take is told of at once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def movements(client: Client, since: datetime) -> AsyncIterator[Movement]:
 async def balance(client: Client) -> Sequence[Money]:
     """What is available and what isn't yet, together, in each currency. Raises `ProviderError`."""
     try:
-        found = await client.asked(client.v1.balance.retrieve_async())
+        found = await client.patiently(client.v1.balance.retrieve_async)
     except Refused as refusal:
         raise ProviderError(f"Stripe tells no balance: {refusal.code}") from None
     sums: dict[str, int] = {}

@@ -11,10 +11,11 @@ from escrow.database import execute, fetch_value
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.payments import lost, orders, payees
-from escrow.payments.calls import ChargeRequest, PayoutRequest, Step, TransferRequest, key_of
-from escrow.payments.results import Prepared, Succeeded
+from escrow.payments.calls import ChargeRequest, PayoutRequest, Sought, Step, TransferRequest, key_of
+from escrow.payments.results import Found, Prepared, ProviderError, Succeeded
 from escrow.payments.stripe.adapter import Stripe
 from escrow.pipeline import run
+from escrow.stripe_access import StripeAccess
 from tests.escrow.payments.stage import Deal, order, strike
 from tests.stand_ins.stripe import payees as told_stripe
 from tests.stand_ins.stripe.serving import Playing
@@ -23,6 +24,20 @@ CARD: Final = "pm_card_bypassPending"
 """Its money can go on at once."""
 SUM: Final = Money(100_00, "USD")
 LOOKS_MAX: Final = 50
+
+
+class Faltering(Stripe):
+    """Answers only the second time that it is asked for a key, and whoever asks goes on later."""
+
+    def __init__(self, access: StripeAccess) -> None:
+        super().__init__(access)
+        self.asked: set[str] = set()
+
+    async def look_up(self, sought: Sought) -> Found:
+        if sought.key not in self.asked:
+            self.asked.add(sought.key)
+            raise ProviderError("Stripe answered 429")
+        return await super().look_up(sought)
 
 
 async def work(stripe: Stripe, stand_in: Playing, *, until: str, order_id: str) -> None:

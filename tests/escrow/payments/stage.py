@@ -125,6 +125,13 @@ async def make_due(order_id: str) -> None:
     await fetch("UPDATE payment_orders SET due_at = now() WHERE id = $1", order_id)
 
 
+async def put_off(order_id: str) -> None:
+    """As if its next turn, if it has one, were hours away: only somebody else wakes it."""
+    await fetch(
+        "UPDATE payment_orders SET due_at = now() + interval '6 hours' WHERE due_at IS NOT NULL AND id = $1", order_id
+    )
+
+
 async def settle() -> None:
     """As if the time had passed that the sandbox takes for what it was asked so far."""
     await fetch("UPDATE sandbox_charges SET settles_at = now() WHERE settles_at > now()")

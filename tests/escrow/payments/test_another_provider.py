@@ -30,7 +30,7 @@ from tests.escrow.payments.stripe.asking import (
     usd,
 )
 from tests.stand_ins.vault.adapter import VaultProvider
-from tests.stand_ins.vault.service import Vault
+from tests.stand_ins.vault.service import RELEASED, Vault
 
 
 @pytest.fixture
@@ -174,11 +174,23 @@ async def test_movements_add_up_to_the_balance_and_name_their_orders(provider: P
     assert await provider.balance() == [usd(sum(one.net.minor for one in found))]
 
 
-async def test_what_it_would_release_by_itself_must_have_left_before(provider: Provider, vault: Vault) -> None:
-    charge_id = await funded(provider)
+async def test_what_it_released_by_itself_came_and_leaves_by_no_attempt(provider: Provider, vault: Vault) -> None:
     assert provider.terms.hold_limit("USD") == timedelta(days=vault.release_after_days)
+    emptied, charge_id = [await funded(provider) for _ in range(2)]
+    refund = refund_of(emptied, usd(5_000))
+    assert isinstance(await provider.refund(refund), Succeeded)
+    before = await provider.balance()
     vault.advance(days=vault.release_after_days)
-    assert vault.escrows[charge_id]["status"] == "released by itself"
+    assert [one["status"] for one in vault.escrows.values()] == ["funded", RELEASED]
+    look = sought(charge_of(usd(5_000)), Step.CONFIRM, provider_id=charge_id)
+    assert await provider.look_up(look) == Succeeded(usd(5_000), charge_id)
+    assert await provider.refund(refund) == Succeeded(usd(5_000), refund.key), "what had left before stays so"
+    answer = await provider.refund(refund_of(charge_id, usd(5_000)))
+    assert isinstance(answer, Failed)
+    assert not answer.again
+    transfer = transfer_to(await wallet(provider, vault), usd(5_000), charge_id)
+    assert isinstance(await provider.transfer(transfer), Failed)
+    assert await provider.balance() == before, "it is the operator's as before"
 
 
 async def test_it_sends_no_notices_so_whoever_does_is_a_stranger(provider: Provider) -> None:

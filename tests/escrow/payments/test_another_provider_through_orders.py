@@ -14,6 +14,7 @@ from datetime import timedelta
 import pytest
 
 from escrow import terms
+from escrow.access import CLOCK
 from escrow.accounts import commands
 from escrow.agreement import commands as c
 from escrow.audit import audit
@@ -23,6 +24,7 @@ from escrow.payments import orders, payees, reconciliation
 from escrow.payments.provider import Provider
 from escrow.pipeline import run
 from tests.escrow.payments.stage import Deal, order, strike
+from tests.factories import advance_past_deadlines
 from tests.stand_ins.vault.adapter import VaultProvider
 from tests.stand_ins.vault.service import FEE, Vault
 
@@ -219,4 +221,41 @@ async def test_a_payout_waits_for_whoever_has_not_said_whose_wallet_it_is(
     assert [one["kind"] for one in vault.movements] == ["payment"], "nothing is asked for who can't be paid"
     await connected(provider, vault, deal)
     await until(provider, is_in(payout, "PAID"))
+    await agree(provider)
+
+
+async def test_what_nobody_worked_on_goes_back_before_the_provider_would_release_it_by_itself(
+    database: str, provider: Provider, vault: Vault
+) -> None:
+    deal = await strike("100.00")
+    await until(provider, is_in(await deal.fund("good"), "PAID"))
+    came = "SELECT max(occurred_at) FROM events WHERE type = 'deposit.confirmed'"
+    held = await fetch_value(f"SELECT hold_until - ({came}) FROM deposits")
+    vault.advance(days=held / timedelta(days=1))
+    await advance_past_deadlines()
+    await run(c.ApplyDeadlines(contract_id=deal.id), by=CLOCK)
+    assert await deal.events("milestone.unfunded") == ["milestone.unfunded"]
+    refund = str(await fetch_value("SELECT id FROM payment_orders WHERE kind = 'REFUND'"))
+    await until(provider, is_in(refund, "PAID"))
+    vault.advance(days=vault.release_after_days)
+    (escrow,) = vault.escrows.values()
+    assert (escrow["status"], float(escrow["left"])) == ("funded", 0), "it had nothing to release"
+    assert [one["kind"] for one in vault.movements] == ["payment", "refund"]
+    await agree(provider)
+
+
+async def test_a_refund_of_what_the_provider_released_by_itself_is_left_to_a_person_at_once(
+    database: str, provider: Provider, vault: Vault
+) -> None:
+    deal = await strike("100.00")
+    deposit = await deal.fund("good")
+    await until(provider, is_in(deposit, "PAID"))
+    vault.advance(days=vault.release_after_days)
+    await work(provider)
+    assert (await order(deposit))["state"] == "PAID", "it came, and is the operator's money still"
+    await run(c.GiveRefund(milestone_id=deal.contract.milestone(1)), by=deal.contract.freelancer)
+    refund = str(await fetch_value("SELECT id FROM payment_orders WHERE kind = 'REFUND'"))
+    await until(provider, is_in(refund, "FAILED"))
+    assert (await order(refund))["is_stuck"]
+    assert [one["kind"] for one in vault.movements] == ["payment"]
     await agree(provider)

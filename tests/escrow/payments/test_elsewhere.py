@@ -53,6 +53,8 @@ RIGHT: Final[dict[tuple[str, str], str]] = {
     ("PAYOUT", "its transfer on its way"): STUCK,
     ("PAYOUT", "transferred, and the rest is lost"): STUCK,
     ("PAYOUT", "on its way"): STUCK,
+    ("PAYOUT", "its take-back asked for, and that is lost"): STUCK,
+    ("PAYOUT", "its take-back on its way"): STUCK,
     ("PAYOUT", "paid"): "PAID",
     ("PAYOUT", "failed"): "FAILED",
     ("PAYOUT", "stuck"): "STARTED and stuck",

@@ -45,12 +45,14 @@ from escrow.payments.results import (
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import ActionKind
-from tests.escrow.payments.stage import Deal, age_calls, make_due, order, strike
+from tests.escrow.payments.stage import Deal, age_calls, make_due, order, put_off, strike
 
 LOSSES: Final = ("answered", "answer lost", "call lost", "fault stored", "done and fault stored")
 RESULTS: Final = ("succeeds", "fails", "is pending, then succeeds")
 KINDS: Final = ("DEPOSIT", "REFUND", "PAYOUT")
-NOTICES: Final = ("no notice", "a notice, and once more, late")
+NOTICES: Final = ("no notice", "a notice, and again later")
+TURNS: Final = 6
+"""More than any of these orders needs."""
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -242,8 +244,23 @@ async def begun(kind: str, deal: Deal) -> str:
 
 
 async def attend(order_id: str, provider: Strict, hints: Sequence[Hint] = ()) -> None:
-    await make_due(order_id)
+    """A worker's turn, when the order's time has come, or by notices alone."""
+    await (put_off if hints else make_due)(order_id)
     await orders.nudge(hints)
+    await turn(provider)
+
+
+async def sweep(order_id: str, provider: Strict) -> None:
+    """The same by the hourly sweep alone, once that has had the order's time come."""
+    await put_off(order_id)
+    await orders.reconcile()
+    await fetch(
+        "UPDATE payment_orders SET due_at = now() WHERE due_at < now() + interval '6 minutes' AND id = $1", order_id
+    )
+    await turn(provider)
+
+
+async def turn(provider: Strict) -> None:
     for claimed in await orders.claim(10):
         assert await orders.attend(claimed, provider)
 
@@ -272,10 +289,11 @@ async def play(row: Row, deal: Deal) -> None:
         provider.forgotten = True
         await age_calls(order_id, "25 hours")
     provider.settled = True
-    hint = Hint(order_id)
-    for notices in ((), [hint] * NOTICES.index(row.notices), [hint] if "late" in row.notices else ()):
-        for _ in range(2):
-            await attend(order_id, provider, notices)
+    for _ in range(TURNS):
+        if row.notices == "no notice":
+            await sweep(order_id, provider)
+        else:
+            await attend(order_id, provider, [Hint(order_id)])
     found = await order(order_id)
     assert (found["state"], found["is_stuck"]) == (row.state, row.is_stuck)
     kind = {"DEPOSIT": "CONFIRM", "REFUND": "REFUND", "PAYOUT": "TRANSFER"}[row.kind]

@@ -49,7 +49,7 @@ from escrow.payments.results import (
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import ActionKind, OrderOutcome
-from tests.escrow.payments.stage import Deal, age_calls, make_due, order, strike
+from tests.escrow.payments.stage import Deal, age_calls, make_due, order, put_off, strike
 
 F = TypeVar("F", bound=Found)
 
@@ -139,6 +139,15 @@ PAYOUT_ASKED: Final = {
     FAILED: "FAILED, TAKE_BACK, payout.failed",
 }
 
+TAKE_BACK_ASKED: Final = {
+    NOTHING: "FAILED, TAKE_BACK, payout.failed | STARTED and stuck, order.stuck",
+    PENDING: "STARTED",
+    SUCCEEDED: "FAILED, payout.failed",
+    ANOTHER_SUM: "STARTED and stuck, order.stuck",
+    FAILED: "STARTED and stuck, order.stuck",
+}
+"""Of a payout that the bank refused: it is payable again once all of it is back."""
+
 UNKNOWN_THERE: Final = {NOTHING: "STARTED and stuck, order.stuck"}
 """What the provider said that it made, and knows no longer, is never made again."""
 
@@ -191,6 +200,8 @@ RIGHT: Final[dict[tuple[str, str], dict[str, str]]] = {
     ("PAYOUT", "its transfer on its way"): TRANSFER_ASKED | UNKNOWN_THERE,
     ("PAYOUT", "transferred, and the rest is lost"): PAYOUT_ASKED,
     ("PAYOUT", "on its way"): PAYOUT_ASKED | UNKNOWN_THERE,
+    ("PAYOUT", "its take-back asked for, and that is lost"): TAKE_BACK_ASKED,
+    ("PAYOUT", "its take-back on its way"): TAKE_BACK_ASKED | UNKNOWN_THERE,
     ("PAYOUT", "paid"): {
         NOTHING: "PAID",
         PENDING: "PAID",
@@ -430,6 +441,10 @@ SETTING: Final[dict[tuple[str, str], Callable[[Deal, Oracle], Awaitable[str]]]] 
         deal, provider, SUCCEEDED, "call lost"
     ),
     ("PAYOUT", "on its way"): lambda deal, provider: payout(deal, provider, SUCCEEDED, PENDING),
+    ("PAYOUT", "its take-back asked for, and that is lost"): lambda deal, provider: payout(
+        deal, provider, SUCCEEDED, FAILED, "call lost"
+    ),
+    ("PAYOUT", "its take-back on its way"): lambda deal, provider: payout(deal, provider, SUCCEEDED, FAILED, PENDING),
     ("PAYOUT", "paid"): lambda deal, provider: payout(deal, provider, SUCCEEDED, SUCCEEDED),
     ("PAYOUT", "failed"): lambda deal, provider: payout(deal, provider, SUCCEEDED, FAILED, SUCCEEDED),
     ("PAYOUT", "stuck"): lambda deal, provider: payout(deal, provider, SUCCEEDED, ANOTHER_SUM),
@@ -444,7 +459,8 @@ SETTING: Final[dict[tuple[str, str], Callable[[Deal, Oracle], Awaitable[str]]]] 
 
 
 async def attend(order_id: str, provider: Oracle, hints: tuple[Hint, ...] = ()) -> None:
-    await make_due(order_id)
+    """A worker's turn, when the order's time has come, or by notices alone."""
+    await (put_off if hints else make_due)(order_id)
     await orders.nudge(hints)
     for claimed in await orders.claim(10):
         assert await orders.attend(claimed, provider)
@@ -456,7 +472,8 @@ def subject(row: Row, order_id: str) -> str | None:
         return None
     if row.kind == "DEPOSIT":
         return f"ch_{order_id}"
-    step = Step.TRANSFER if "transfer" in row.state.replace("transferred", "") else Step.PAYOUT
+    named = {"its transfer": Step.TRANSFER, "its take-back": Step.TAKE_BACK}
+    step = next((step for words, step in named.items() if words in row.state), Step.PAYOUT)
     return key_of(order_id, 1, Step.REFUND if row.kind == "REFUND" else step)
 
 

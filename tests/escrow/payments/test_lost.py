@@ -22,6 +22,7 @@ from escrow.pipeline import run
 from tests.escrow.payments.losing import (
     CARD,
     SUM,
+    Faltering,
     brought,
     charged,
     cut,
@@ -45,9 +46,12 @@ async def stand_in() -> AsyncIterator[Playing]:
         assert one.violations == []
 
 
+also_interrupted = pytest.mark.parametrize("stripe", [Stripe, Faltering], indirect=True)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def stripe(stand_in: Playing) -> AsyncIterator[Stripe]:
-    adapter = Stripe(stand_in.access())
+async def stripe(stand_in: Playing, request: pytest.FixtureRequest) -> AsyncIterator[Stripe]:
+    adapter: Stripe = getattr(request, "param", Stripe)(stand_in.access())
     yield adapter
     await adapter.close()
 
@@ -319,6 +323,7 @@ async def over(order_id: str, step: Step, count: int) -> None:
     )
 
 
+@also_interrupted
 @pytest.mark.parametrize(("lost_one", "names_orders"), [(60, True), (13, False)])
 async def test_a_transfer_of_before_is_found_by_the_books_whatever_attempt_it_was_or_by_a_key_after_the_known_ones(
     database: str, stripe: Stripe, stand_in: Playing, *, lost_one: int, names_orders: bool
@@ -338,6 +343,7 @@ async def test_a_transfer_of_before_is_found_by_the_books_whatever_attempt_it_wa
     assert len(stand_in.books.of("payout", payee)) == 1
 
 
+@also_interrupted
 async def test_a_payment_to_the_bank_is_found_by_a_key_after_the_newest_that_is_known(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
@@ -356,6 +362,7 @@ async def test_a_payment_to_the_bank_is_found_by_a_key_after_the_newest_that_is_
     assert len(stand_in.books.of("payout", payee)) == 1
 
 
+@also_interrupted
 async def test_a_refund_of_before_is_found_by_the_providers_books(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:

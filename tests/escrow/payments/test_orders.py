@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,10 +13,10 @@ from escrow.database import counting, fetch, fetch_value
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.payments import flow, orders
-from escrow.payments.calls import ChargeRequest, Sought
+from escrow.payments.calls import ChargeRequest, PayoutRequest, Sought
 from escrow.payments.leases import LEASE_SECONDS, Claimed
 from escrow.payments.provider import Provider
-from escrow.payments.results import Answer, Found, Hint, Pending, ProviderError, Succeeded
+from escrow.payments.results import Answer, Found, Hint, NotYet, Pending, ProviderError, Succeeded
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.settings import LogFormat
@@ -661,3 +661,49 @@ async def test_reconciling_finds_an_order_that_lost_its_turn_and_leaves_leases_a
     await fetch("UPDATE payment_orders SET lease_token = NULL")
     await work(sandbox, until=finished(order_id))
     assert await deal.milestone_state() == "ACTIVE"
+
+
+class Dated(Sandbox):
+    """Pays no bank before a date, which it may name."""
+
+    date: datetime | None = None
+
+    async def payout(self, request: PayoutRequest) -> Answer:
+        return NotYet("the balance comes later", self.date)
+
+
+async def test_a_payout_whose_date_the_provider_named_waits_for_it_however_far_that_is(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    await work(sandbox, until=finished(await deal.fund()))
+    await deal.approve()
+    payout, provider = await deal.request_payout(), Dated()
+    provider.date = datetime.now(UTC) + timedelta(days=20)
+
+    async def attend() -> tuple[bool, float | None]:
+        await make_due(payout)
+        assert await orders.attend(await claim_one(), provider)
+        row = await order(payout)
+        due = "SELECT extract(epoch FROM due_at - now())::float8 / 3600 FROM payment_orders WHERE id = $1"
+        return row["is_stuck"], await fetch_value(due, payout)
+
+    for _ in ("at once", "and after weeks"):
+        is_stuck, hours = await attend()
+        assert not is_stuck
+        assert hours is not None
+        assert hours > 19 * 24
+        assert await orders.reconcile() == 0, "until then it is called no more, and there is nothing to look up"
+        await age_calls(payout, "15 days")
+    provider.date -= timedelta(days=21)
+    assert await attend() == (True, None), "the date is past, and weeks as well"
+
+
+async def test_what_cannot_be_done_yet_is_tried_once_an_hour_at_least(deal: Deal, sandbox: Sandbox) -> None:
+    await work(sandbox, until=finished(await deal.fund()))
+    await deal.approve()
+    payout = await deal.request_payout()
+    await fetch("UPDATE payment_orders SET attempts = 20 WHERE id = $1", payout)
+    assert await orders.attend(await claim_one(), Dated())
+    soon = "SELECT due_at BETWEEN now() + interval '1 minute' AND now() + interval '1 hour' FROM payment_orders WHERE id = $1"
+    assert await fetch_value(soon, payout)
+    assert await orders.reconcile() == 0

@@ -2,12 +2,14 @@
 
 A reference is our key, and what is refused because it was used is found by it. A transfer takes from escrow after escrow, each
 part under a reference of its own, so that whoever repeats it goes on where it was cut off. What the provider would release by
-itself has to have left before that: its days are the hold limit.
+itself has to have left before that: its days are the hold limit. What it did release came all the same, and lies in the
+operator's wallet: no refund and no transfer takes it from there, a person does.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -42,7 +44,7 @@ from escrow.payments.results import (
     Unknown,
 )
 from escrow.terms import Terms
-from tests.stand_ins.vault.service import Json, LostAnswer, Vault
+from tests.stand_ins.vault.service import RELEASED, Json, LostAnswer, Vault
 
 KINDS: Final = {
     "payment": MovementKind.CHARGE,
@@ -97,7 +99,11 @@ class VaultProvider:
         """Out of the escrow that the money came into."""
         if request.charge_id is None:
             return Failed("there is no escrow that it came into", again=False)
-        return await self._left(f"/escrows/{request.charge_id}/refunds", request, request.key, {})
+        answer = await self._left(f"/escrows/{request.charge_id}/refunds", request, request.key, {})
+        if not isinstance(answer, Failed):
+            return answer
+        _, escrow = await self._call("GET", f"/escrows/{request.charge_id}")
+        return replace(answer, again=escrow["status"] != RELEASED)
 
     async def transfer(self, request: TransferRequest) -> Answer:
         """From as many escrows as it takes, newest first."""

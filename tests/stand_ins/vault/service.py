@@ -14,6 +14,9 @@ FEE: Final = Decimal("0.25")
 
 DAY_SECONDS: Final = 86_400
 
+RELEASED: Final = "released by itself"
+"""What an escrow is once its money was in it for too long: it lies in the operator's wallet then."""
+
 
 class LostAnswer(Exception):
     """The caller never hears what came of it."""
@@ -40,8 +43,8 @@ class Vault:
         """Time passes; what has lain for too long releases itself to the operator's wallet."""
         self.now += int(days * DAY_SECONDS)
         for escrow in self.escrows.values():
-            if escrow["status"] == "funded" and self.now >= escrow["releases_at"]:
-                escrow["status"] = "released by itself"
+            if escrow["status"] == "funded" and Decimal(escrow["left"]) and self.now >= escrow["releases_at"]:
+                escrow |= {"status": RELEASED, "left": "0"}
                 self._tell(escrow)
 
     async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:

@@ -12,14 +12,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from escrow.payments import flow, leases
+from escrow.payments import flow, leases, reconciliation
 from escrow.payments import payees as payees_of_ours
 from escrow.payments.calls import CALL_SECONDS_MAX, Step
 from escrow.payments.movements import MovementKind
 from escrow.payments.results import Failed, Prepared, ProviderError, StoredFault, Succeeded, Unknown
 from escrow.payments.stripe import client
 from escrow.payments.stripe.adapter import Stripe
-from escrow.payments.stripe.client import Client, NotAllowed
+from escrow.payments.stripe.client import Client, KeyRefused, NotAllowed
 from escrow.stripe_access import StripeAccess
 from tests.escrow.payments.stripe.asking import charge_of, order_id, prepared, refund_of, sought, transfer_to, usd
 from tests.stand_ins.stripe import payees, payments, reversals
@@ -139,6 +139,10 @@ async def test_a_key_that_stripe_does_not_know_is_our_mistake_and_fails_no_order
         )
         with pytest.raises(ProviderError, match="401"):
             await stripe.prepare(charge_of(usd(5_000)))
+        began = len(stand_in.stand_in.seen)
+        with pytest.raises(KeyRefused, match="401"):
+            await stripe.balance()
+        assert len(stand_in.stand_in.seen) - began == 1, "whoever looks what is wrong with a key is told at once"
         await stripe.close()
 
 
@@ -171,13 +175,14 @@ async def test_a_reading_that_gets_no_answer_is_given_up_in_the_end(monkeypatch:
         assert len(stand_in.stand_in.seen) - began == 3
 
 
-async def test_the_balance_is_asked_for_once_since_whoever_asks_wants_to_know_what_is_wrong() -> None:
+async def test_one_lost_answer_to_each_question_costs_no_comparison_of_the_books(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "READ_AGAIN_SECONDS", (0.0,))
     async with wronged() as (stand_in, stripe):
-        stand_in.books.hostility = NEVER_CAME
-        began = len(stand_in.stand_in.seen)
-        with pytest.raises(ProviderError):
-            await stripe.balance()
-        assert len(stand_in.stand_in.seen) - began == 1
+        stand_in.books.hostility = EachTimeTheFirstIsLost()
+        await reconciliation.reconcile(stripe)
+    assert (await reconciliation.standing()).age_seconds is not None
 
 
 async def test_a_permission_that_is_missing_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -30,6 +30,11 @@ from tests.stand_ins.stripe.serving import RETURN_URL, WEBHOOK_SECRET, Playing, 
 T = TypeVar("T")
 
 
+def new_order() -> str:
+    """One that no run has ever asked about: Stripe remembers keys for a day."""
+    return f"pay_{secrets.token_hex(13)}"
+
+
 @dataclass(slots=True)
 class There:
     """Where the adapter talks to, and how time passes there."""
@@ -40,7 +45,7 @@ class There:
 
     def charge(self, minor: int, token: str | None = VISA) -> ChargeRequest:
         """A charge of an order that no run has ever asked for."""
-        order = f"pay_{secrets.token_hex(13)}"
+        order = new_order()
         key = key_of(order, 1, Step.CONFIRM)
         group = f"ctr_{secrets.token_hex(13)}"
         return ChargeRequest(key=key, order_id=order, group=group, amount=usd(minor), token=token, client_id="acc_1")
@@ -89,7 +94,7 @@ async def test_a_card_is_charged_once_and_refunded_in_part(there: There) -> None
     assert isinstance(second, Succeeded)
     assert first.amount == second.amount == usd(5_000)
 
-    order = f"pay_{secrets.token_hex(13)}"
+    order = new_order()
     refund = RefundRequest(
         key=key_of(order, 1, Step.REFUND), order_id=order, group=request.group, amount=usd(2_000), charge_id=charge_id
     )
@@ -156,4 +161,6 @@ async def test_a_payee_who_told_nothing_is_sent_to_stripes_pages_and_paid_nothin
     assert not state.can_be_paid
     assert state.missing
     assert (await there.stripe.onboarding_link(name, return_url=None)).url.startswith("http")
-    assert isinstance(await there.stripe.transfer(transfer_to(name, usd(100))), Failed)
+    order = new_order()
+    transfer = replace(transfer_to(name, usd(100)), key=key_of(order, 1, Step.TRANSFER), order_id=order)
+    assert isinstance(await there.stripe.transfer(transfer), Failed)

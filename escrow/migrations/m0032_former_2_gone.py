@@ -1,4 +1,4 @@
-"""Takes away what the tables did for processes from before 1.0.0: triggers, functions, a default, and keys beside wider ones.
+"""Takes away what the tables did for processes of former releases: triggers, functions, defaults, and keys beside wider ones.
 
 The keys that go are those that no statement looks anything up by; the wider key that stays beside each refuses what it refused.
 Nothing is wrong if a statement finds that it was carried out already.
@@ -16,6 +16,7 @@ DROP TRIGGER IF EXISTS log_pending_knows_its_stream ON log_pending;
 DROP TRIGGER IF EXISTS provider_calls_know_their_contract ON provider_calls;
 DROP FUNCTION IF EXISTS know_the_stream(), know_the_contract(), title_search(TEXT, TEXT, TEXT);
 ALTER TABLE provider_calls ALTER COLUMN provider DROP DEFAULT;
+ALTER TABLE provider_movements ALTER COLUMN provider DROP DEFAULT;
 """
 
 ERASURE: Final = """
@@ -66,5 +67,5 @@ class Migration(After):
         "allow_only_erasure": "refuses what it did; rows without a stream, which it let through once, are no more",
         "keep_title": "does what it did for every row that says whose it is, as all do",
     }
-    dependencies = [("escrow", "m0031_former_1_titles")]
+    dependencies = [("escrow", "m0032_former_1_titles")]
     operations: list[Operation] = [RunSQL(FILLING_IN), RunSQL(ERASURE), RunSQL(TITLES), *map(RunSQL, KEYS.values())]
