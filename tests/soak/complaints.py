@@ -17,6 +17,7 @@ from asyncpg.exceptions import DiskFullError, PostgresIOError
 from redis import exceptions as of_redis
 
 from escrow import database
+from escrow.payments.results import ProviderError, StoredFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ def is_full_disks(complaint: Complaint) -> bool:
 
 
 def is_slow(complaint: Complaint) -> bool:
-    """Whether something took too long, as it does for a process that stood still meanwhile."""
-    return (complaint.event, complaint.error) in TOOK_TOO_LONG
+    """Whether something took too long, as it does for a process that stood still meanwhile, and comes again."""
+    is_over_time = complaint.is_warning and complaint.error == TimeoutError.__name__
+    return is_over_time or (complaint.event, complaint.error) in TOOK_TOO_LONG
 
 
 def is_providers(complaint: Complaint) -> bool:
@@ -112,7 +114,7 @@ def _names(*kinds: type[BaseException]) -> frozenset[str]:
 # What asyncpg says of a wrong argument is of the kind that it says of a connection that is gone, and a fault of ours.
 AWAY: Final = _names(*database.AWAY, of_redis.ConnectionError, of_redis.TimeoutError) - {"DataError", "Error"}
 FULL: Final = _names(DiskFullError, PostgresIOError)
-PROVIDERS: Final = frozenset({"ProviderError"})
+PROVIDERS: Final = frozenset(one.__name__ for one in (ProviderError, StoredFault))
 TOOK_TOO_LONG: Final = frozenset({("deadlines not applied, tried again later", "RuntimeError")})
 LEFT_TO_A_PERSON: Final = "order left to a person"
 A_COUPLING_WAITS: Final = "a coupling waits"

@@ -11,7 +11,7 @@ import pytest
 import redis.exceptions
 
 from escrow import process_log
-from escrow.payments.results import ProviderError
+from escrow.payments.results import ProviderError, StoredFault
 from escrow.settings import LogFormat
 from tests.soak.complaints import Complaint, complaints, is_engines, is_full_disks, is_providers, is_slow
 
@@ -77,9 +77,10 @@ def test_a_fault_of_ours_is_explained_by_nothing(tmp_path: Path, line: str) -> N
 
 
 def test_a_provider_at_its_worst_is_expected_and_people_are_told_of_it(tmp_path: Path) -> None:
-    warned = written(None, level=logging.WARNING, error=ProviderError("Stripe answered 429"))
+    errors = (ProviderError("Stripe answered 429"), StoredFault("Stripe answered 500"))
+    warned = [written(None, level=logging.WARNING, error=error) for error in errors]
     left = written(None, event="order left to a person", error="nobody knows")
-    assert [is_providers(one) for one in told(tmp_path, warned, left)] == [True, True]
+    assert [is_providers(one) for one in told(tmp_path, *warned, left)] == [True, True, True]
 
 
 def test_what_took_too_long_is_known_by_what_it_was(tmp_path: Path) -> None:
@@ -87,6 +88,8 @@ def test_what_took_too_long_is_known_by_what_it_was(tmp_path: Path) -> None:
     slow, wrong = (RuntimeError("not applied within 4 s"), KeyError("milestone"))
     told_of = told(tmp_path, written(None, event=event, error=slow), written(wrong, event=event, error=wrong))
     assert [is_slow(one) for one in told_of] == [True, False]
+    over_time = [written(None, level=level, error=TimeoutError()) for level in (logging.WARNING, logging.ERROR)]
+    assert [is_slow(one) for one in told(tmp_path, *over_time)] == [True, False]
 
 
 def test_what_tells_of_no_fault_or_was_never_ended_is_no_complaint(tmp_path: Path) -> None:
