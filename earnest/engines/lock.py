@@ -1,11 +1,14 @@
-"""Keeps a second supervisor out of a folder, by a lock that the kernel releases when its holder dies."""
+"""Keeps a second process out of a folder, by a lock that the kernel releases when its holder dies."""
 
 import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from earnest.run.refusing import CannotStart
+
+RUNS: Final = "Earnest already runs on {folder} (process {holder}): stop it there first, with Ctrl-C"
 
 
 class AlreadyRunning(CannotStart):
@@ -13,27 +16,35 @@ class AlreadyRunning(CannotStart):
 
 
 class DirectoryLock:
-    """An exclusive lock on a file, held while the context is open. Refuses with one line if somebody holds it."""
+    """An exclusive lock on a file, held while the context is open. Refuses with one line if somebody holds it.
 
-    def __init__(self, path: Path) -> None:
+    Raises `OSError` where the file can't be made or its filesystem knows no locks.
+    """
+
+    def __init__(self, path: Path, *, refusal: str = RUNS) -> None:
         self._path = path
+        self._refusal = refusal
         self._descriptor: int | None = None
 
     def __enter__(self) -> "DirectoryLock":
         """Take the lock at once or refuse, naming the process that holds it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            self._take(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return self
+
+    def _take(self, descriptor: int) -> None:
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise AlreadyRunning(
-                f"Earnest already runs on {self._path.parent} (process {holder}): stop it there first, with Ctrl-C"
-            ) from None
+            raise AlreadyRunning(self._refusal.format(folder=self._path.parent, holder=holder)) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._descriptor = descriptor
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
