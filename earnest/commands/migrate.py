@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,8 +38,22 @@ async def apply(extent: "Extent") -> list[str]:
     from earnest.run.embedded import deployment
     from escrow.migrate import migrate
 
-    async with deployment() as settings:
+    async with deployment() as settings, _noted(settings.database_url, extent):
         return await migrate(settings.database_url, extent)
+
+
+@asynccontextmanager
+async def _noted(database_url: str, extent: "Extent") -> AsyncIterator[None]:
+    """Among the acts of operators, where the database has them already: it gets them by a migration."""
+    from escrow import acts, database
+
+    await database.connect(database_url, pool_size=1)
+    try:
+        has_acts = await database.fetch_value("SELECT to_regclass('operator_acts') IS NOT NULL")
+        async with acts.noted("Migrate", subject=extent.value) if has_acts else nullcontext():
+            yield
+    finally:
+        await database.disconnect()
 
 
 async def missing() -> list[str]:

@@ -47,7 +47,7 @@ async def count(since: datetime | None) -> int:
     """Reconcile the deployment, printing what is open; gives how much that is: what differs now, and what differed before and
     couldn't be judged anew, since money of it is on its way, and money of orders that a restore lost."""
     from earnest.run.embedded import deployment
-    from escrow import database
+    from escrow import acts, database
     from escrow.payments import lost, provider_of, reconciliation
 
     async with deployment() as settings:
@@ -55,7 +55,8 @@ async def count(since: datetime | None) -> int:
         try:
             provider = provider_of(settings)
             try:
-                outcome = await reconciliation.reconcile(provider, since=since)
+                async with acts.noted("Reconcile"):
+                    outcome = await reconciliation.reconcile(provider, since=since)
             finally:
                 await provider.close()
             listed = await reconciliation.open_differences()
