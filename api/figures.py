@@ -132,6 +132,11 @@ def _deadlines(backlog: Backlog, counts: Mapping[str, int]) -> Iterator[Figure]:
             backlog.oldest_overdue_seconds,
         ),
         (
+            "oldest_waiting_seconds",
+            "The same without the contracts whose deadlines fail: how late workers are",
+            backlog.oldest_waiting_seconds,
+        ),
+        (
             "failing_contracts",
             "Contracts whose deadlines fail for a reason of ours and are tried again, at most 10,000",
             backlog.failing,
@@ -188,6 +193,8 @@ def _books(standing: Standing) -> Iterator[Figure]:
         "Sums that were others at the payment provider than in the ledger when they were last compared",
         standing.differences,
     )
-    said = "How long ago the payment provider's books were last compared with the ledger; nothing if they never were"
+    said = (
+        "How long ago the payment provider's books were last compared with the ledger; if never, since the first order"
+    )
     ages = [] if standing.age_seconds is None else [((), standing.age_seconds)]
     yield gauge("earnest_reconciliation_age_seconds", said, *ages)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +15,7 @@ from starlette.responses import Response
 
 from api.live.door import Door
 from api.responses import json_answer
-from escrow import bell, database, ids, migrate, replica, sweep
+from escrow import backlogs, bell, migrate, replica, sweep
 from escrow.parts import Part
 from escrow.payments import reconciliation
 from escrow.replica import Standing
@@ -115,19 +114,18 @@ async def readiness() -> Readiness:
         async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
             if await migrate.pending(Part.BEFORE):
                 return Readiness(database=True, migrations=False, redis=redis, lag_seconds=0.0)
-            oldest = await database.fetch_value("SELECT event_id FROM log_pending ORDER BY serial LIMIT 1")
+            log = await backlogs.of_log()
             backlog = await sweep.backlog()
             deliveries = await delivery_backlog()
             books = await reconciliation.standing()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
         _log.warning("not ready, the database does not answer", extra={"error": error})
         return Readiness(database=False, migrations=False, redis=redis, lag_seconds=0.0)
-    lag = max(0.0, time.time() - ids.made_at_seconds(oldest)) if oldest else 0.0
     return Readiness(
         database=True,
         migrations=True,
         redis=redis,
-        lag_seconds=lag,
+        lag_seconds=log.lag_seconds,
         overdue_seconds=backlog.oldest_waiting_seconds,
         failing=backlog.failing,
         deliveries_late_seconds=deliveries.oldest_due_seconds,

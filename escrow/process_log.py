@@ -27,7 +27,7 @@ from escrow import traces
 from escrow.settings import LogFormat, LogLevel
 from escrow.traces import Trace
 
-OURS: Final = ("api", "earnest", "escrow", "schema", "webhooks", "workers")
+OURS: Final = ("api", "connectors", "earnest", "escrow", "schema", "webhooks", "workers")
 """Packages that are heard from the chosen level on; what a library says must be a WARNING to be worth a person's time."""
 
 

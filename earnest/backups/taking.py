@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from earnest.backups import programs
+from earnest.engines.lock import DirectoryLock
 from earnest.run.refusing import CannotStart
 
 WAL: Final = "wal"
@@ -18,6 +20,8 @@ LABEL: Final = "backup_label"
 """The file in which a base says where it begins."""
 _NAMED: Final = "base-%Y%m%dT%H%M%SZ"
 _DRAFT: Final = "base.part"
+_LOCK: Final = "lock"
+_AT_IT: Final = "Process {holder} takes a backup into {folder} just now: begin again when it is done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,18 @@ class Base:
     at: datetime
 
 
+@contextmanager
+def alone(backups: Path) -> Iterator[None]:
+    """Keep everybody else from taking backups into the folder and deleting them there; refuses if somebody is at it."""
+    make_folder(backups)
+    with ExitStack() as held:
+        with suppress(OSError):  # a share that knows no locks takes backups as well
+            held.enter_context(DirectoryLock(backups / _LOCK, refusal=_AT_IT))
+        yield
+
+
 def take(database_url: str, backups: Path) -> Base:
-    """Copy the whole server by `pg_basebackup` while it works, and have `pg_verifybackup` check every file.
+    """Copy the whole server by `pg_basebackup` while it works, and have `pg_verifybackup` check every file; needs to be `alone`.
 
     The copy has all that it needs to start by itself. Refuses with `CannotStart`, leaving nothing half done behind.
     """

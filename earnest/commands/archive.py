@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from earnest.run.refusing import CannotStart
@@ -40,9 +40,8 @@ async def apply(place: str, before: date | None, *, moves: bool) -> None:
 
     from earnest.operator import connected
     from earnest.run.embedded import deployment
-    from escrow import archived_log, segments
-    from webhooks.delivery import archived_deliveries, retention
-    from webhooks.owner.replays import position_recorded_before
+    from escrow import acts, segments
+    from webhooks.delivery import retention
 
     now = datetime.now(UTC)
     until = datetime.combine(before, time(), UTC) if before is not None else now - retention.KEPT
@@ -50,17 +49,29 @@ async def apply(place: str, before: date | None, *, moves: bool) -> None:
         try:
             store = segments.Store(place)
             await store.must_answer()
-            async with connected(settings.database_url):
-                position = await position_recorded_before(until.timestamp())
-                async for segment in archived_log.copy(store, until=position):
-                    print(_line(segment), flush=True)
-                if moves:
-                    async for segment in archived_deliveries.move(store, kept=now - until):
-                        print(_line(segment), flush=True)
+            async with (
+                connected(settings.database_url),
+                acts.noted("Archive", subject=f"before {until:%Y-%m-%d}"),
+            ):
+                await _carry(store, until, moves=moves, kept=now - until)
         except (segments.Unusable, segments.Unreachable) as error:
             raise CannotStart(str(error)) from None
         except asyncpg.UniqueViolationError:
             raise CannotStart("somebody else archives at the same time: begin again when they are done") from None
+
+
+async def _carry(store: segments.Store, until: datetime, *, moves: bool, kept: timedelta) -> None:
+    """Copy the log up to a moment, and with `moves` take deliveries along that were finished longer ago than `kept`."""
+    from escrow import archived_log
+    from webhooks.delivery import archived_deliveries
+    from webhooks.owner.replays import position_recorded_before
+
+    position = await position_recorded_before(until.timestamp())
+    async for segment in archived_log.copy(store, until=position):
+        print(_line(segment), flush=True)
+    if moves:
+        async for segment in archived_deliveries.move(store, kept=kept):
+            print(_line(segment), flush=True)
 
 
 def _line(segment: segments.Segment) -> str:

@@ -48,8 +48,9 @@ async def _run(backups: Path, *, follow: bool, keep: int | None) -> int:
         if follow:
             await follower.follow(settings.database_url, backups)
             return 0
-        base = await asyncio.to_thread(taking.take, settings.database_url, backups)
-        print(f"{base.path}: whole, and checked file by file")
-        for old in outgrown.forget(backups, keep=keep) if keep is not None else ():
-            print(f"{old.path}: deleted")
+        with taking.alone(backups):
+            base = await asyncio.to_thread(taking.take, settings.database_url, backups)
+            print(f"{base.path}: whole, and checked file by file")
+            for old in outgrown.forget(backups, keep=keep) if keep is not None else ():
+                print(f"{old.path}: deleted")
     return 0

@@ -109,7 +109,7 @@ async def set_up(args: argparse.Namespace, by: Actor) -> Answer:
     from connectors.couplings import Coupling, Secrets
     from connectors.port import ToolError
     from connectors.sides import DoneLeave, PlanLeave, Treaty
-    from escrow import bell
+    from escrow import acts, bell
     from escrow.bell import Topic
 
     place = _place(args)
@@ -138,8 +138,9 @@ async def set_up(args: argparse.Namespace, by: Actor) -> Answer:
     treaty = Treaty(plan=plan, done=DoneLeave(args.done), removes=args.deletions, new_amount=args.new_amount)
     if plan is PlanLeave.EDIT and not is_clients:
         raise CannotStart("only a client's key edits a plan: take --plan ask, or the client's key")
-    if not await couplings.add(replace(one, treaty=treaty)):
-        raise CannotStart(f"there is a coupling {named} already: give another --name, or remove it")
+    async with acts.noted("AddCoupling", by=by, subject=named):
+        if not await couplings.add(replace(one, treaty=treaty)):
+            raise CannotStart(f"there is a coupling {named} already: give another --name, or remove it")
     await bell.ring(Topic.COUPLINGS)
     notes = [
         f"{len(ours.items)} milestones here, {len(theirs.items)} items there; every worker keeps them the same from now on."
@@ -182,17 +183,20 @@ async def everything(args: argparse.Namespace, by: Actor) -> Answer:
 async def pause(args: argparse.Namespace, by: Actor) -> Answer:
     """What is under way ends with its next step."""
     from connectors import couplings
+    from escrow import acts
 
-    return _found(await couplings.pause(args.name), args.name, "is paused")
+    async with acts.noted("PauseCoupling", by=by, subject=args.name):
+        return _found(await couplings.pause(args.name), args.name, "is paused")
 
 
 async def resume(args: argparse.Namespace, by: Actor) -> Answer:
     """With the next worker that looks."""
     from connectors import couplings
-    from escrow import bell
+    from escrow import acts, bell
     from escrow.bell import Topic
 
-    answer = _found(await couplings.resume(args.name, believes=args.believe_missing), args.name, "goes on")
+    async with acts.noted("ResumeCoupling", by=by, subject=args.name):
+        answer = _found(await couplings.resume(args.name, believes=args.believe_missing), args.name, "goes on")
     await bell.ring(Topic.COUPLINGS)
     return answer
 
@@ -200,8 +204,10 @@ async def resume(args: argparse.Namespace, by: Actor) -> Answer:
 async def remove(args: argparse.Namespace, by: Actor) -> Answer:
     """What both sides say stays as it is; external references stay, too."""
     from connectors import couplings
+    from escrow import acts
 
-    return _found(await couplings.remove(args.name), args.name, "is removed")
+    async with acts.noted("RemoveCoupling", by=by, subject=args.name):
+        return _found(await couplings.remove(args.name), args.name, "is removed")
 
 
 def _found(was_there: bool, name: str, what: str) -> Answer:

@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,13 +35,23 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply(extent: "Extent") -> list[str]:
     """Migrate the deployment's database so far; gives the names of what was applied."""
-    from earnest.operator import in_one_line
     from earnest.run.embedded import deployment
     from escrow.migrate import migrate
 
-    async with deployment() as settings:
-        with in_one_line():
-            return await migrate(settings.database_url, extent)
+    async with deployment() as settings, _noted(settings.database_url, extent):
+        return await migrate(settings.database_url, extent)
+
+
+@asynccontextmanager
+async def _noted(database_url: str, extent: "Extent") -> AsyncIterator[None]:
+    """Among the acts of operators, where the database has them already: it gets them by a migration."""
+    from earnest.operator import connected
+    from escrow import acts, database
+
+    async with connected(database_url, pool_size=1):
+        has_acts = await database.fetch_value("SELECT to_regclass('operator_acts') IS NOT NULL")
+        async with acts.noted("Migrate", subject=extent.value) if has_acts else nullcontext():
+            yield
 
 
 async def missing() -> list[str]:

@@ -48,12 +48,14 @@ async def count(since: datetime | None) -> int:
     couldn't be judged anew, since money of it is on its way, and money of orders that a restore lost."""
     from earnest.operator import connected
     from earnest.run.embedded import deployment
+    from escrow import acts
     from escrow.payments import lost, provider_of, reconciliation
 
     async with deployment() as settings, connected(settings.database_url):
         provider = provider_of(settings)
         try:
-            outcome = await reconciliation.reconcile(provider, since=since)
+            async with acts.noted("Reconcile"):
+                outcome = await reconciliation.reconcile(provider, since=since)
         finally:
             await provider.close()
         listed = await reconciliation.open_differences()

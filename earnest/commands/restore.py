@@ -118,7 +118,7 @@ async def _finish(*, declare: bool) -> int:
 async def _note_and_tell(settings: Any, *, declare: bool) -> None:
     from earnest.operator import connected
     from earnest.run.refusing import CannotStart
-    from escrow import cuts, database, migrate
+    from escrow import acts, cuts, database, migrate
     from escrow.parts import Part
 
     async with connected(settings.database_url):
@@ -131,7 +131,8 @@ async def _note_and_tell(settings: Any, *, declare: bool) -> None:
             print("before anything else starts.")
             return
         before = await cuts.last()
-        cut = await cuts.notice(declared=declare)
+        async with acts.noted("DeclareRestore" if declare else "FinishRestore"):
+            cut = await cuts.notice(declared=declare)
         if cut is None or cut == before:
             print("PostgreSQL doesn't say that it was restored. If a disk was put back from a snapshot, add --declare.")
         if cut is not None:
@@ -157,9 +158,14 @@ async def _settle(order_id: str) -> int:
     from earnest.operator import connected
     from earnest.run.embedded import deployment
     from earnest.run.refusing import CannotStart
+    from escrow import acts
     from escrow.payments import lost
 
-    async with deployment() as settings, connected(settings.database_url):
+    async with (
+        deployment() as settings,
+        connected(settings.database_url),
+        acts.noted("SettleLostOrder", subject=order_id),
+    ):
         if not await lost.settle(order_id):
             raise CannotStart(f"No money of a lost order {order_id} is known: `earnest reconcile` lists what there is")
     print(f"{order_id}: holds nothing up any more")

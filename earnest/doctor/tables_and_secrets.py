@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from api.health import LAG_SECONDS_MAX, OVERDUE_SECONDS_MAX
 from earnest.commands import secrets
 from earnest.doctor.findings import Finding, Grade, fine, odd, wrong
-from escrow import database, ids, migrate, sweep, vault
+from escrow import backlogs, database, migrate, sweep, vault
 from escrow.parts import Part
 from escrow.settings import Settings
 
@@ -69,8 +68,7 @@ async def _secrets() -> list[Finding]:
 
 async def _work() -> list[Finding]:
     """Whether workers do what is due: if not, none runs, or none gets through."""
-    oldest = await database.fetch_value("SELECT event_id FROM log_pending ORDER BY serial LIMIT 1")
-    lag = max(0.0, time.time() - ids.made_at_seconds(oldest)) if oldest else 0.0
+    lag = (await backlogs.of_log()).lag_seconds
     overdue = (await sweep.backlog()).oldest_waiting_seconds
     remedy = "start a worker (`earnest worker`), or look at the log of the one that runs"
     found = []

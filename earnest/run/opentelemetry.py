@@ -192,7 +192,9 @@ def _histogram(values: Sequence[Value], since: int, now: int) -> list[HistogramD
                 points.append(
                     HistogramDataPoint(
                         attributes=dict(value.labels), start_time_unix_nano=since, time_unix_nano=now, count=total,
-                        sum=value.value, bucket_counts=counts, explicit_bounds=bounds[:-1], min=0.0, max=0.0,
+                        sum=value.value, bucket_counts=counts, explicit_bounds=bounds[:-1],
+                        min=None,  # type: ignore[arg-type]  # nobody kept it: the protocol lets it be left out
+                        max=None,  # type: ignore[arg-type]
                     )
                 )  # fmt: skip
                 bounds, counts = [], []

@@ -336,7 +336,7 @@ class Standing:
     differences: int
     """How much differs in all, with what isn't listed, and with what a cut of the log lost (`escrow.payments.lost`)."""
     age_seconds: float | None
-    """How long ago it ended; `None` if there was none yet."""
+    """How long ago it ended; without one, since when there has been something to compare; `None` if there is nothing."""
 
 
 async def standing() -> Standing:
@@ -443,8 +443,10 @@ _OPEN_DIFFERENCES: Final = """
     SELECT * FROM reconciliation_differences ORDER BY found_at, kind, subject, currency LIMIT $1
 """
 
+# Without a reading the first order of the oldest contract that has any stands for the first of all: its key finds it.
 _STANDING: Final = """
     SELECT (SELECT count(*) FROM reconciliation_differences) + unlisted_differences AS differences,
-        extract(epoch FROM now() - reconciled_at)::float8 AS age_seconds
+        extract(epoch FROM now() - coalesce(
+            reconciled_at, (SELECT created_at FROM payment_orders ORDER BY contract_id, id LIMIT 1)))::float8 AS age_seconds
     FROM deployment WHERE id = 1
 """

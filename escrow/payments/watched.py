@@ -1,13 +1,14 @@
 """Stands before a payment provider and watches: each call is counted, timed, marked as a span and told by a line of the log.
 
-What it says of an answer is its kind alone; the words of providers and payers stay out of the log.
+What it says of an answer is its kind alone; the words of providers and payers stay out of the log. Only asking for news
+(`notices`), which happens several times a second and mostly asks nobody, is no call.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -33,12 +34,41 @@ T = TypeVar("T")
 NO_ANSWER: Final = "no_answer"
 """What a call came to that raised: nobody knows yet."""
 
+READ: Final = "Read"
+"""What a call came to that was answered by plain words or sums."""
+
 _CALLS: Final = meters.Counter(
     "earnest_provider_calls", "Calls to the payment provider by what was asked and what was answered", "call", "outcome"
 )
 _SECONDS: Final = meters.Histogram("earnest_provider_seconds", "How long the payment provider took to answer", "call")
 
 _log = logging.getLogger(__name__)
+
+
+class _Call:
+    """One call while it goes on, and what is noted of it when it ends."""
+
+    def __init__(self, name: str, answered: str | None = None, **said: str) -> None:
+        self.name, self._answered, self._said = name, answered, said
+        self.outcome = NO_ANSWER
+        self._seconds = 0.0
+
+    async def wait_for(self, answer: Awaitable[T]) -> T:
+        """Wait for the provider; what its caller does between two parts of an answer is not on the clock."""
+        began, self.outcome = time.perf_counter(), NO_ANSWER
+        try:
+            found = await answer
+        finally:
+            self._seconds += time.perf_counter() - began
+        self.outcome = self._answered or type(found).__name__
+        return found
+
+    def end(self) -> None:
+        """Count it, and tell the log."""
+        _CALLS.add(self.name, self.outcome)
+        _SECONDS.observe(self._seconds, self.name)
+        told = {"call": self.name, "outcome": self.outcome, "ms": round(self._seconds * 1000, 1)}
+        _log.info("provider", extra={**told, **self._said})
 
 
 class Watched:
@@ -57,7 +87,7 @@ class Watched:
     async def settle(self) -> None:
         """Find out whose money the key moves, once: nothing that is of an order is asked before. Raises `ProviderError`."""
         if not self._is_settled:
-            self._terms = await own_account.settled(self._provider)
+            self._terms = await own_account.settled(self)
             self._is_settled = True
 
     async def close(self) -> None:
@@ -69,24 +99,21 @@ class Watched:
         except BaseException:
             answer.close()
             raise
-        began, outcome = time.perf_counter(), NO_ANSWER
-        with spans.span(f"provider {call}", Kind.CLIENT, earnest_provider=self.terms.provider) as span:
+        return await self._mark(_Call(call, **said), answer)
+
+    async def _mark(self, call: _Call, answer: Coroutine[Any, Any, T]) -> T:
+        with spans.span(f"provider {call.name}", Kind.CLIENT, earnest_provider=self.terms.provider) as span:
             try:
-                found = await answer
-                outcome = type(found).__name__
-                return found
+                return await call.wait_for(answer)
             except Exception as error:
                 span.failed(type(error).__name__)
                 raise
             finally:
-                seconds = time.perf_counter() - began
-                span.say(earnest_outcome=outcome)
-                _CALLS.add(call, outcome)
-                _SECONDS.observe(seconds, call)
-                _log.info("provider", extra={"call": call, "outcome": outcome, "ms": round(seconds * 1000, 1), **said})
+                span.say(earnest_outcome=call.outcome)
+                call.end()
 
     async def own_account(self) -> str | None:
-        return await self._provider.own_account()
+        return await self._mark(_Call("own_account", READ), self._provider.own_account())
 
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
         return await self._watch("prepare", self._provider.prepare(request), key=request.key)
@@ -122,12 +149,18 @@ class Watched:
         return await self._watch("onboarding_link", self._provider.onboarding_link(payee_id, return_url=return_url))
 
     async def movements(self, since: datetime) -> AsyncIterator[Movement]:
+        """One reading is one call. It is no span: whatever its reader does between two movements would stand below it."""
         await self.settle()
-        async for movement in self._provider.movements(since):
-            yield movement
+        told, call = aiter(self._provider.movements(since)), _Call("movements", READ)
+        try:
+            while (movement := await call.wait_for(anext(told, None))) is not None:
+                yield movement
+        finally:
+            call.end()
 
     async def balance(self) -> Sequence[Money]:
-        return await self._provider.balance()
+        """Asked by whoever only looks as well, so before it is known whose money it is."""
+        return await self._mark(_Call("balance", READ), self._provider.balance())
 
     @property
     def ahead(self) -> timedelta:

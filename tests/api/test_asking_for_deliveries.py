@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook
 
-from escrow import database, ids, pipeline
+from escrow import acts, database, ids, pipeline
 from escrow.access import Role, Scope
 from escrow.accounts import commands
 from escrow.ids import Kind
@@ -169,6 +169,23 @@ async def test_a_test_of_any_type_is_sent_signed_and_marked(
 async def test_a_test_needs_no_type(client: Caller, endpoint: MadeEndpoint) -> None:
     payload = await client.done("sendTestEvent", {"endpointId": endpoint.id}, DELIVERY)
     assert payload["delivery"]["eventType"] == "endpoint.test"
+
+
+async def test_what_the_operator_asks_is_noted_refused_or_not_and_what_an_owner_asks_is_not(
+    people: People, client: Caller, endpoint: MadeEndpoint
+) -> None:
+    await client.done("sendTestEvent", {"endpointId": endpoint.id}, DELIVERY)
+    known = {act.id for act in await acts.latest(1000)}
+    nothing = ids.new(Kind.DELIVERY)
+    await people.operator.done("sendTestEvent", {"endpointId": endpoint.id}, DELIVERY)
+    await people.operator.done("replayEvents", {"endpointId": endpoint.id, "since": "2020-01-01T00:00:00Z"}, REPLAY)
+    await people.operator.do("redeliver", {"deliveryId": nothing}, DELIVERY)
+    noted = [(act.act, act.subject, act.code) for act in await acts.latest(1000) if act.id not in known]
+    assert noted == [
+        ("Redeliver", nothing, "NOT_FOUND"),
+        ("ReplayEvents", endpoint.id, None),
+        ("SendTestEvent", endpoint.id, None),
+    ]
 
 
 @pytest.mark.parametrize("mutation", ["redeliver", "replayEvents", "sendTestEvent"])

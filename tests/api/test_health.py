@@ -95,7 +95,7 @@ async def test_a_database_that_does_not_answer_is_not_ready(people: People, monk
     async def refused(*_: object) -> None:
         raise ConnectionRefusedError("nobody there")
 
-    monkeypatch.setattr(database, "fetch_value", refused)
+    monkeypatch.setattr(database, "fetch_row", refused)
     answer = await people.nobody.http.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]["database"]) == (503, False)
 

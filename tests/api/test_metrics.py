@@ -74,6 +74,7 @@ async def test_deadlines_pending_overdue_and_fired_are_counted(people: People) -
     assert late["overdue"] == 6
     week = 7 * 24 * 3600
     assert late["oldest_overdue_seconds"] == pytest.approx(week + 3600, abs=60), "the reminder of a week before"
+    assert late["oldest_waiting_seconds"] == late["oldest_overdue_seconds"]
     async with sweeping():
         await nothing_is_due()
         await nobody_is_at_any()
@@ -190,6 +191,6 @@ async def test_a_contract_that_fails_degrades_and_many_are_red(
     assert found["checks"]["contractsWithFailingDeadlines"] == 2
     seen = await figures(people)
     assert (seen["failing_contracts"], seen["failures_total"]) == (2, 2)
-    assert seen["oldest_overdue_seconds"] > 0
+    assert seen["oldest_overdue_seconds"] > 0 == seen["oldest_waiting_seconds"], "workers are not late"
     monkeypatch.setattr(health, "FAILING_MAX", 1)
     assert (await ready(people, redis_url))[0] == 503

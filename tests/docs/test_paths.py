@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,14 @@ ROOT = Path(__file__).parents[2]
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
-PATH = re.compile(r"`((?:escrow|webhooks|schema|api|workers|earnest|clients|tests|docs)/[\w./*{},-]*)`")
+TOP = "escrow|webhooks|connectors|schema|api|workers|earnest|ops|clients|tests|docs"
+
+PATH = re.compile(rf"`((?:{TOP})/[\w./*{{}},-]*)`")
+
+FILE = re.compile(rf"(?<![\w/.@-])(?:{TOP})/[\w./-]*\.(?:py|md|toml|json|yml|js|mjs|ts|graphql)\b")
+"""The same without backquotes, as comments and docstrings name a file."""
+
+OF_OTHERS = ("__pycache__", "node_modules")
 
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
 
@@ -33,6 +41,19 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     named = {one for path in PATH.findall(text) for one in _spelled_out(path)}
     gone = sorted(path for path in named if not list(ROOT.glob(path.rstrip("/"))))
     assert gone == []
+
+
+def _sources() -> Iterator[Path]:
+    for top in TOP.split("|"):
+        for folder, folders, names in os.walk(ROOT / top):
+            folders[:] = [name for name in folders if name not in OF_OTHERS and not name.startswith(".")]
+            yield from (Path(folder, name) for name in names if name.endswith((".py", ".toml", ".yml", "file")))
+
+
+def test_every_file_that_a_comment_names_is_there() -> None:
+    named = {(str(one.relative_to(ROOT)), path) for one in _sources() for path in FILE.findall(one.read_text())}
+    assert len(named) > 50
+    assert sorted((where, path) for where, path in named if not (ROOT / path).exists()) == []
 
 
 def test_every_decision_is_in_the_index_once() -> None:

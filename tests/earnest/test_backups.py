@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +16,9 @@ import pytest
 
 from earnest.backups import programs, restoring, taking
 from earnest.backups.programs import for_libpq
-from earnest.commands import restore
+from earnest.commands import backup, restore
 from earnest.run.refusing import CannotStart
+from tests.escrow.test_settings import MINIMAL
 
 NOON = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -134,6 +139,54 @@ def test_a_backup_is_taken_with_the_password_in_the_environment(
     monkeypatch.setattr(programs, "tool", lambda name: str(tmp_path / name))
     with pytest.raises(CannotStart, match=r"--dbname postgresql://u@db/e --pgdata .* with p@ss$"):
         taking.take("postgres://u:p%40ss@db/e", tmp_path / "backups")
+
+
+_WAITING = """#!/bin/sh
+while [ "$1" != --pgdata ]; do shift; done
+mkdir "$2" || exit 1
+echo "copied by one" > "$2/file"
+mkdir {0}/begun || exit 1
+until [ -e {0}/go ]; do sleep 0.05; done
+"""
+
+
+def test_a_second_backup_at_once_is_refused_and_the_first_one_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, script in (("pg_basebackup", _WAITING.format(tmp_path)), ("pg_verifybackup", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(programs, "tool", lambda name: str(tmp_path / name))
+    for name, value in MINIMAL.items():
+        monkeypatch.setenv(name, value)
+    backups = tmp_path / "backups"
+    parser = argparse.ArgumentParser()
+    backup.add_arguments(parser)
+    args = parser.parse_args(["--to", str(backups)])
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(backup.run, args)
+        try:
+            while not (tmp_path / "begun").exists():
+                assert not first.done(), first.result()
+                time.sleep(0.01)
+            with pytest.raises(CannotStart, match=rf"^Process {os.getpid()} takes a backup into {backups} just now"):
+                backup.run(args)
+        finally:
+            (tmp_path / "go").touch()
+        assert first.result() == 0
+    (base,) = taking.bases(backups)
+    assert (base.path / "file").read_text() == "copied by one\n"
+    with taking.alone(backups):  # whoever was at it is no more
+        pass
+
+
+def test_a_folder_without_locks_takes_backups_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    with taking.alone(tmp_path), taking.alone(tmp_path):
+        assert (tmp_path / taking.WAL).is_dir()
 
 
 def test_a_file_of_the_log_is_kept_once_and_never_replaced_by_another(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import logging
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -147,6 +149,11 @@ raise RuntimeError("the end")
     ]
     assert entries[-1]["traceback"].endswith("RuntimeError: the end")
     assert len({entry["trace_id"] for entry in entries}) == 1
+
+
+def test_ours_are_all_packages_that_are_installed() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert sorted(process_log.OURS) == sorted(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
 
 
 async def _refused(statement: str, *arguments: str) -> None:

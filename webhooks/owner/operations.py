@@ -6,10 +6,11 @@ With an idempotency key a repetition answers with what the first one made. How i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 
-from escrow import bell, ids
-from escrow.access import Actor, Role, Scope
+from escrow import acts, bell, ids
+from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.accounts.queries import endpoints
 from escrow.accounts.queries.endpoints import EndpointView
 from escrow.accounts.rules import is_operator
@@ -31,15 +32,16 @@ async def redeliver(delivery_id: str, *, by: Actor, idempotency: Idempotency | N
 
     Refuses with `NotFound`, `Forbidden`, and `InvalidState` if the endpoint was deleted.
     """
-    seen = await queries.deliveries_by_id(by, [delivery_id])
-    if delivery_id not in seen:
-        raise NotFound(f"There is no delivery {quoted(delivery_id)}.", field="deliveryId")
-    _permit(by, Scope.CONTRACTS_READ)
+    async with _noted("Redeliver", by, delivery_id):
+        seen = await queries.deliveries_by_id(by, [delivery_id])
+        if delivery_id not in seen:
+            raise NotFound(f"There is no delivery {quoted(delivery_id)}.", field="deliveryId")
+        _permit(by, Scope.CONTRACTS_READ)
 
-    async def make() -> Result:
-        return {"delivery_id": await mechanics.redeliver(delivery_id)}
+        async def make() -> Result:
+            return {"delivery_id": await mechanics.redeliver(delivery_id)}
 
-    return await _delivery(make, by=by, idempotency=idempotency)
+        return await _delivery(make, by=by, idempotency=idempotency)
 
 
 async def replay_events(
@@ -49,19 +51,20 @@ async def replay_events(
 
     Refuses with `NotFound`, `Forbidden`, and `InvalidInput` unless exactly one of the two says from where on.
     """
-    await _endpoint(endpoint_id, by)
-    _permit(by, Scope.CONTRACTS_READ)
-    if (after is None) == (since is None):
-        raise InvalidInput(
-            "A replay begins after a cursor or at a time: give one of `after` and `since`.", field="after"
-        )
+    async with _noted("ReplayEvents", by, endpoint_id):
+        await _endpoint(endpoint_id, by)
+        _permit(by, Scope.CONTRACTS_READ)
+        if (after is None) == (since is None):
+            raise InvalidInput(
+                "A replay begins after a cursor or at a time: give one of `after` and `since`.", field="after"
+            )
 
-    async def make() -> Result:
-        return {"replay_id": await mechanics.replay(endpoint_id, after=after, at=since)}
+        async def make() -> Result:
+            return {"replay_id": await mechanics.replay(endpoint_id, after=after, at=since)}
 
-    result, is_repetition = await _once(make, by=by, idempotency=idempotency)
-    found = await queries.replays_by_id(by, [result["replay_id"]])
-    return found[result["replay_id"]], is_repetition
+        result, is_repetition = await _once(make, by=by, idempotency=idempotency)
+        found = await queries.replays_by_id(by, [result["replay_id"]])
+        return found[result["replay_id"]], is_repetition
 
 
 async def send_test_event(
@@ -71,26 +74,32 @@ async def send_test_event(
 
     Refuses with `NotFound`, `Forbidden`, and `InvalidInput` for a type that isn't in the catalogue.
     """
-    endpoint = await _endpoint(endpoint_id, by)
-    _permit(by)
-    event_id = ids.new(ids.Kind.EVENT)
-    # Of a contract that the endpoint is limited to, so that a key with the same limit sees its test.
-    stream_id = (endpoint.endpoint.contract_ids or (endpoint.account_id,))[0]
-    body = examples.event_for_a_test(event_type, event_id=event_id, stream_id=stream_id, actor=by)
-    if body is None:
-        raise InvalidInput(
-            f"There is no event type {quoted(event_type)}; the query `eventTypes` lists them.",
-            field="eventType",
-            cause=Cause.NO_EVENT_TYPE,
-        )
+    async with _noted("SendTestEvent", by, endpoint_id):
+        endpoint = await _endpoint(endpoint_id, by)
+        _permit(by)
+        event_id = ids.new(ids.Kind.EVENT)
+        # Of a contract that the endpoint is limited to, so that a key with the same limit sees its test.
+        stream_id = (endpoint.endpoint.contract_ids or (endpoint.account_id,))[0]
+        body = examples.event_for_a_test(event_type, event_id=event_id, stream_id=stream_id, actor=by)
+        if body is None:
+            raise InvalidInput(
+                f"There is no event type {quoted(event_type)}; the query `eventTypes` lists them.",
+                field="eventType",
+                cause=Cause.NO_EVENT_TYPE,
+            )
 
-    async def make() -> Result:
-        made = await mechanics.enqueue_test(
-            endpoint_id, event_id=event_id, event_type=event_type, event_body=body, stream_id=stream_id
-        )
-        return {"delivery_id": made}
+        async def make() -> Result:
+            made = await mechanics.enqueue_test(
+                endpoint_id, event_id=event_id, event_type=event_type, event_body=body, stream_id=stream_id
+            )
+            return {"delivery_id": made}
 
-    return await _delivery(make, by=by, idempotency=idempotency)
+        return await _delivery(make, by=by, idempotency=idempotency)
+
+
+def _noted(act: str, by: Actor, subject: str) -> AbstractAsyncContextManager[None]:
+    """What an operator asks is among their acts, as every command of theirs is."""
+    return acts.noted(act, by=by, subject=subject) if by.kind is ActorKind.OPERATOR else nullcontext()
 
 
 async def _endpoint(endpoint_id: str, by: Actor) -> EndpointView:

@@ -122,6 +122,8 @@ async def test_spans_and_figures_arrive_as_they_were(monkeypatch: pytest.MonkeyP
     (measured,) = collector.metrics["earnest-web", "earnest_y_seconds"].histogram.data_points
     assert (measured.count, measured.sum) == (3, pytest.approx(5.55))
     assert (list(measured.explicit_bounds), list(measured.bucket_counts)) == ([0.1, 1.0], [1, 1, 1])
+    assert not measured.HasField("min"), "nobody knows it"
+    assert not measured.HasField("max")
 
 
 async def test_a_trace_that_begins_here_has_the_id_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:

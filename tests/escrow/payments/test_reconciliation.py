@@ -345,6 +345,19 @@ async def test_a_look_that_fails_changes_nothing_that_was_known() -> None:
     assert (await reconciliation.standing()).differences == 2
 
 
+async def test_books_that_were_never_read_are_as_old_as_the_first_order() -> None:
+    assert (await reconciliation.standing()).age_seconds is None, "there is nothing to compare"
+    deal = await strike("100.00")
+    await deal.fund()
+    await database.execute("UPDATE payment_orders SET created_at = created_at - interval '2 days'")
+    await (await deal.another("50.00")).fund()
+    age_seconds = (await reconciliation.standing()).age_seconds
+    assert age_seconds is not None
+    assert age_seconds >= 2 * 24 * 3600
+    await look(Books())
+    assert (await reconciliation.standing()).age_seconds < 24 * 3600  # type: ignore[operator]  # a comparison has just ended
+
+
 async def settle(sandbox: Sandbox) -> None:
     """A minute later at the provider, and whatever the workers then do, finished orders looked up again, too."""
     await database.fetch("UPDATE sandbox_charges SET settles_at = settles_at - interval '1 minute'")

@@ -1,0 +1,71 @@
+"""Every command that changes something of a deployment stands among the acts of operators, also where it was refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from earnest.cli import COMMANDS
+from tests.earnest.commanding import commanded
+from tests.earnest.running import clean_environment
+from tests.escrow.test_settings import MINIMAL
+
+CHANGES: Final = (
+    ("migrate", "Migrate", "done"),
+    ("accounts create Studio", "CreateAccount", "done"),
+    ("keys create --operator", "CreateApiKey", "done"),
+    ("sessions link --operator", "CreateSession", "done"),
+    ("secrets --renew", "RenewSecrets", "done"),
+    ("fees set --client 100 --freelancer 200", "SetFees", "done"),
+    ("documents remove doc_none", "RemoveDocuments", "done"),
+    ("connect pause nobody", "PauseCoupling", "CannotStart"),
+    ("connect resume nobody", "ResumeCoupling", "CannotStart"),
+    ("connect remove nobody", "RemoveCoupling", "CannotStart"),
+    ("archive {folder}/archive", "Archive", "done"),
+    ("reconcile", "Reconcile", "done"),
+    ("restore --settle pay_none", "SettleLostOrder", "CannotStart"),
+    ("restore --finish", "FinishRestore", "done"),
+    ("restore --finish --declare", "DeclareRestore", "done"),
+    ("erase ctr_none", "EraseWords", "NOT_FOUND"),
+)
+"""A line of each, as what it is noted, and how it ends here."""
+
+BY_ITS_KEY: Final = {"demo", "listen", "trigger", "api", "contracts", "mcp"}
+"""What is asked of the API stands there as an act of the key, if that is an operator's."""
+
+BY_ITSELF: Final = {"up", "web", "worker"}
+"""Processes: what they do, nobody asks them to at the command line."""
+
+ONLY_READS: Final = {"doctor", "schema", "explorer", "events", "audit", "backup", "acts"}
+"""At most files of ours are written."""
+
+
+def test_each_command_is_known_to_change_something_or_not() -> None:
+    changing = {line.partition(" ")[0] for line, _, _ in CHANGES}
+    assert sorted([*changing, *BY_ITS_KEY, *BY_ITSELF, *ONLY_READS]) == sorted(COMMANDS)
+
+
+async def test_each_command_that_changes_something_is_noted_with_its_end(
+    database_clone: str, redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "archive").mkdir()
+    environ = clean_environment() | MINIMAL | {"DATABASE_URL": database_clone, "REDIS_URL": redis_url}
+    connection = await asyncpg.connect(database_clone)
+    try:
+        for line, act, end in CHANGES:
+            known = await connection.fetchval("SELECT coalesce(max(id), 0) FROM operator_acts")
+            words = line.format(folder=tmp_path).split()
+            code, said, remarked = await commanded(*words, environ=environ, folder=tmp_path)
+            assert (code == 0) is (end == "done"), (line, said, remarked)
+            rows = await connection.fetch(_SINCE, known)
+            assert (act, end) in [(row["act"], row["end"]) for row in rows], (line, rows)
+    finally:
+        await connection.close()
+
+
+_SINCE: Final = """
+SELECT act, CASE WHEN ending.act_id IS NULL THEN 'unknown' ELSE coalesce(code, 'done') END AS end
+FROM operator_acts AS one LEFT JOIN operator_act_ends AS ending ON ending.act_id = one.id WHERE id > $1
+"""
