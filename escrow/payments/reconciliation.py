@@ -80,11 +80,8 @@ class BookDifference:
         provider, ledger = Money(self.provider_minor, self.currency), Money(self.ledger_minor, self.currency)
         if self.kind is DifferenceKind.ORDER:
             return f"order {self.subject}: {ledger} of it belong to another provider than the one that is asked"
-        words = {
-            DifferenceKind.CONTRACT: "contract",
-            DifferenceKind.MOVEMENT: "movement",
-            DifferenceKind.BALANCE: "balance in",
-        }
+        kinds = DifferenceKind
+        words = {kinds.CONTRACT: "contract", kinds.MOVEMENT: "movement", kinds.BALANCE: "balance in"}
         return f"{words[self.kind]} {self.subject}: {provider} at the provider, {ledger} in the ledger"
 
 
