@@ -318,6 +318,7 @@ WITHOUT_A_WAY: Final[Mapping[str, str]] = {
     "milestone.unfunded": "its money must be held no longer: set EARNEST_SANDBOX_HOLD_DAYS and move the test clock",
     "deposit.hold_ending": "the sandbox holds money for ever unless EARNEST_SANDBOX_HOLD_DAYS says otherwise",
     "deposit.action_taken": "in the sandbox the deposit succeeds in the moment in which the payer acts",
+    "refund.overtaken": "the bank must take its charge back while a refund waits, which the sandbox does seconds after it came",
     "order.stuck": "the sandbox forgets keys a day later by the real clock, and an order is stuck only then",
     "order.resolved": "an order must be stuck before (order.stuck)",
     "cost.booked": "the sandbox costs nothing",

@@ -201,6 +201,13 @@ def _failed(side: Side) -> Callable[[str, Any], Iterator[Posting]]:
     return rule
 
 
+def _refund_overtaken(contract_id: str, event: events.RefundOvertaken) -> Iterator[Posting]:
+    payable, transit = payable_to(contract_id, Side.CLIENT), in_transit(contract_id)
+    yield Posting(payable if event.after_failure else transit, chargebacks(event.amount.currency), event.amount)
+    if event.after_failure and event.rest is not None:
+        yield Posting(payable, transit, event.rest)
+
+
 def _cost_booked(contract_id: str, event: events.CostBooked) -> Iterator[Posting]:
     if event.fee is not None:
         costs, at_provider = provider_fees(event.fee.currency), clearing(event.fee.currency)
@@ -230,5 +237,6 @@ _RULES: Final[dict[type[events.Event], Callable[[str, Any], Iterator[Posting]]]]
     events.RefundPaid: _paid(Side.CLIENT),
     events.PayoutPaid: _paid(Side.FREELANCER),
     events.RefundFailed: _failed(Side.CLIENT),
+    events.RefundOvertaken: _refund_overtaken,
     events.PayoutFailed: _failed(Side.FREELANCER),
 }

@@ -81,7 +81,8 @@ class Work:
     moved: bool = False
     """Whether a call was made that may have moved money."""
     is_held_up: bool = False
-    """Whether it is only looked up: it must wait since money has left its contract for orders that were lost."""
+    """Whether it is only looked up: it must wait since money has left its contract for orders that were lost, or since the client
+    may have the money from the bank."""
     ids: dict[Step, str] = field(default_factory=dict)
     """What the provider calls what this worker had it make."""
 

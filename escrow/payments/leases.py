@@ -20,7 +20,7 @@ from escrow.database import fetch, filled, unseen
 from escrow.money import Money
 from escrow.payments.calls import CALL_SECONDS_MAX, Step, key_of
 from escrow.payments.movements import MovementKind
-from escrow.states import OrderKind, OrderOutcome, OrderState
+from escrow.states import OrderKind, OrderOutcome, OrderState, ReversalState
 
 LEASE_SECONDS: Final = 2 * CALL_SECONDS_MAX
 """How long an order belongs to who claimed it: time for a look-up and a call that are both as slow as they may be. After that
@@ -92,6 +92,8 @@ class Claimed:
     """Whether the provider's books, as they were read after that cut, say that nothing was called for it before."""
     elsewhere: str | None
     """Another provider, where it was begun or where its money is: `UNKNOWN` if nobody knows which. Then nothing is asked here."""
+    taken_back: ReversalState | None
+    """For a refund: what becomes of the reversal of its deposit, unless that was won."""
     wanted: bool
     """Whether money may still be moved for it; else it is only looked up."""
     is_stuck: bool
@@ -166,6 +168,7 @@ async def claim(limit: int, *, provider: str | None = None, payees_of: str | Non
             row,
             kind=OrderKind(row["kind"]),
             state=OrderState(row["state"]),
+            taken_back=ReversalState(row["taken_back"]) if row["taken_back"] is not None else None,
             amount=Money(row["amount_minor"], row["currency"]),
             calls=_calls(OrderKind(row["kind"]), row["calls"], is_fresh=row["is_fresh"]),
             lease_ends=lease_ends,
@@ -312,12 +315,15 @@ _CLAIM: Final = f"""
             coalesce((SELECT true FROM provider_calls AS one
                 WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id) LIMIT 1), false) AS called,
             NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted,
-            ({ELSEWHERE.format(asked=_ASKED)}) AS elsewhere, {_HAS_LOST} AS has_lost
+            ({ELSEWHERE.format(asked=_ASKED)}) AS elsewhere, {_HAS_LOST} AS has_lost,
+            CASE WHEN kind = 'REFUND' THEN (
+                SELECT reversal FROM deposits AS d WHERE (d.contract_id, d.id) = (o.contract_id, o.deposit_id)
+                AND reversal IN ('OPEN', 'FORFEITED', 'LOST')) END AS taken_back
         FROM locked AS o
     ), begun AS (
         INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider)
         SELECT contract_id, id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1, $5
-        FROM due WHERE wanted AND may_begin AND NOT called AND elsewhere IS NULL AND NOT has_lost
+        FROM due WHERE wanted AND may_begin AND NOT called AND elsewhere IS NULL AND NOT has_lost AND taken_back IS NULL
         ON CONFLICT DO NOTHING RETURNING order_id
     )
     UPDATE payment_orders AS o SET
@@ -332,6 +338,7 @@ _CLAIM: Final = f"""
     WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
         o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, o.trace, due.wanted, due.elsewhere, due.has_lost,
+        due.taken_back,
         (SELECT extract(epoch FROM now() - min(coalesce(kept_at, o.created_at)))::float8 FROM log_cuts
             WHERE first_position > 1 AND (cut_at > o.created_at OR o.known_as IS NOT NULL)) AS lost_for_seconds,
         (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts

@@ -30,7 +30,7 @@ from escrow.agreement.commands import (
     ReverseDeposit,
 )
 from escrow.database import fetch
-from escrow.payments import leases, lost, payer_actions
+from escrow.payments import leases, lost, overtaken, payer_actions
 from escrow.payments.calls import Step
 from escrow.payments.flow import TRY_AGAIN_SECONDS, Uncertain, Work
 from escrow.payments.leases import Call, Claimed, Learned, LeaseLost, claim
@@ -49,7 +49,7 @@ from escrow.payments.results import (
     Succeeded,
     Unknown,
 )
-from escrow.states import OrderKind, OrderState, ReversalOutcome
+from escrow.states import OrderKind, OrderState, ReversalOutcome, ReversalState
 
 __all__ = ["Claimed", "attend", "claim", "nudge", "reconcile"]
 
@@ -149,14 +149,35 @@ async def _carry_out(work: Work) -> Verdict:
     if work.is_held_up and not work.order.calls:
         return await _report(work, NotYet(lost.WAITS))
     try:
+        if (verdict := await _hold_back(work)) is not None:
+            return verdict
         found = await work.carry_out()
         return await _report(work, NotYet(lost.WAITS) if _waits(work, found) else found)
     except Uncertain as uncertain:
         return await _leave_to_a_person(work, str(uncertain), uncertain.call, said=uncertain.said)
 
 
+async def _hold_back(work: Work) -> Verdict | None:
+    """No refund is asked for while the bank may have given the client the money, nor if it did for good. `None` if the order is
+    carried out as any other."""
+    order, is_held_up = work.order, work.is_held_up
+    if order.taken_back is None or not order.wanted:
+        return None
+    work.is_held_up = True
+    found = await work.carry_out() if order.calls else Unknown()
+    if not _waits(work, found):
+        return await _report(work, found)
+    if order.taken_back is not ReversalState.LOST:
+        await leases.explain(order, overtaken.WAITS)
+        return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=overtaken.WAITS, keeps_words=True)
+    if await overtaken.give_up(order, found):
+        return FINISHED
+    work.is_held_up = is_held_up
+    return None
+
+
 def _waits(work: Work, found: Found | NotYet) -> bool:
-    """Whether another call would come now, if money that was lost didn't hold it up."""
+    """Whether another call would come now, if it weren't held up."""
     has_failed = isinstance(found, Failed) and work.order.state is OrderState.FAILED
     return work.is_held_up and (has_failed or isinstance(found, Unknown))
 
@@ -236,7 +257,7 @@ async def _after_failure(work: Work, failed: Failed) -> Verdict:
     order = work.order
     if order.kind is not OrderKind.REFUND or not _attempt(work):
         return Verdict(keeps_words=True)
-    if _is_used_up(work, failed):
+    if _is_used_up(work, failed) and order.taken_back in (None, ReversalState.LOST):
         return await _leave_to_a_person(work, "the provider doesn't refund it", None, said=failed.reason)
     return Verdict(_wait(TRY_AGAIN_SECONDS, _attempt(work)), error=failed.reason, keeps_words=True)
 

@@ -23,7 +23,7 @@ class Reversal:
     taken: Money = strawberry.field(description="What the provider took in all, each time that it did.")
     given_back: Money = strawberry.field(description="What of that came again.")
     forfeited: Money = strawberry.field(
-        description="What milestones gave up of it, fees included; the client gets it as far as it comes again."
+        description="What milestones and refunds gave up of it, fees included; the client gets it as far as it comes again."
     )
     restored: Money = strawberry.field(description="What of that came again and went to the client.")
 
@@ -39,6 +39,6 @@ class Reversal:
             evidence_due_at=deposit.evidence_due_at,
             taken=money_of(sum(one.taken_minor for one in known), came_in),
             given_back=money_of(sum(one.given_back_minor for one in known), came_in),
-            forfeited=money_of(deposit.forfeited_minor, currency),
-            restored=money_of(deposit.restored_minor, currency),
+            forfeited=money_of(deposit.forfeited_minor, came_in),
+            restored=money_of(deposit.restored_minor, came_in),
         )

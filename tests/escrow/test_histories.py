@@ -81,7 +81,9 @@ class Dice(Moves):
         (loaded,) = await load_all([self.deal.id])
         self.story.contract, self.around = loaded.state, loaded.around
         deposits = await self._rows("SELECT id, charge_minor, currency FROM deposits WHERE contract_id = $1")
-        orders = await self._rows("SELECT id FROM payment_orders WHERE contract_id = $1 AND kind <> 'DEPOSIT'")
+        orders = await self._rows(
+            "SELECT id, deposit_id FROM payment_orders WHERE contract_id = $1 AND kind <> 'DEPOSIT'"
+        )
         return [self._command(deposits[-3:], orders[-3:]) for _ in range(self.chance.choice((1, 1, 1, 2, 3)))]
 
     async def _rows(self, sql: str) -> list[database.Record]:
@@ -92,7 +94,7 @@ class Dice(Moves):
         if chance < 0.25 and deposits:
             return self._of_a_deposit(self.chance.choice(deposits))
         if chance < 0.4 and orders:
-            return self._of_an_order(self.chance.choice(orders)["id"])
+            return self._of_an_order(*self.chance.choice(orders))
         if chance < 0.44:
             return c.ApplyDeadlines(contract_id=self.deal.id), CLOCK
         return self._asked_for()
@@ -154,7 +156,7 @@ class Dice(Moves):
             got=got,
         )
 
-    def _of_an_order(self, order_id: str) -> tuple[c.Command, Actor]:
+    def _of_an_order(self, order_id: str, deposit_id: str | None) -> tuple[c.Command, Actor]:
         names = {"contract_id": self.deal.id, "order_id": order_id}
         failed = c.FailOrder(contract_id=self.deal.id, order_id=order_id, reason="closed")
         found_out = c.ResolveOrder(order_id=order_id, outcome=self.chance.choice(list(OrderOutcome)))
@@ -162,6 +164,7 @@ class Dice(Moves):
             (
                 *((c.ConfirmOrder(**names), PROVIDER),) * 2,
                 *((failed, PROVIDER),) * 2,
+                (c.OvertakeRefund(**names, deposit_id=deposit_id or "dep_none"), PROVIDER),
                 (c.MarkStuck(**names, reason="who knows"), PROVIDER),
                 (found_out, self.there.operator),
             )

@@ -155,7 +155,6 @@ FORBIDDEN: Final = {
     "costs_exchanges_have_two_sides": "UPDATE costs SET got_currency = given_currency",
     "costs_say_something": "UPDATE costs SET fee_minor = NULL, fee_currency = NULL, given_minor = NULL, given_currency = NULL, "
     "got_minor = NULL, got_currency = NULL",
-    "deposits_forfeited": "UPDATE deposits SET forfeited_minor = 1 WHERE reversal IS NULL",
     "refund_requests_pkey": "INSERT INTO refund_requests SELECT id, contract_id, milestone_id, 'WITHDRAWN', 1, false, now(), "
     "now(), now(), '', '' FROM refund_requests",
     "refund_requests_contract": "INSERT INTO refund_requests SELECT 'ref_0', 'ctr_0', milestone_id, 'WITHDRAWN', 1, false, "

@@ -185,7 +185,7 @@ UNION ALL SELECT relname FROM pg_class WHERE relname IN ('deposits_order_is_its_
 UNION ALL SELECT column_default FROM information_schema.columns WHERE table_name IN ('provider_calls', 'provider_movements')
     AND column_name = 'provider' AND column_default IS NOT NULL
 """
-AFTER: Final = [step for step in MISSING if step.startswith("escrow.m0032_")]
+AFTER: Final = [step for step in MISSING if step.startswith("escrow.m0033_")]
 
 
 async def test_what_a_former_process_writes_is_placed_until_what_was_there_for_it_alone_is_taken_away(

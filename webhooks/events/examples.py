@@ -131,6 +131,7 @@ KINDS: Final = {
     "refund_id": Kind.REFUND_REQUEST,
     "answers_refund_id": Kind.REFUND_REQUEST,
     "to_milestone_id": Kind.MILESTONE,
+    "rest_order_id": Kind.ORDER,
 }
 """What the fields that hold identifiers name; lists of them end in `_ids`."""
 

@@ -119,6 +119,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "rejectedBy": "The side that rejected the claim.",
     "released": "What went to the freelancer, before its fee.",
     "requestedBy": "The side that ends the contract.",
+    "rest": "What the bank didn't take of it; absent if there is none.",
+    "restOrderId": "The order that sends the rest back.",
     "returns": "The orders that send money back, one for each deposit.",
     "reversalId": "The provider's name for the reversal; empty if it gave none.",
     "reviewDueAt": "When the review ends and silence releases the money.",

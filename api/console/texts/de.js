@@ -549,6 +549,7 @@ export default {
   "event.refund.declined": "Erstattung abgelehnt",
   "event.refund.paid": "Erstattung gezahlt",
   "event.refund.failed": "Erstattung gescheitert",
+  "event.refund.overtaken": "Erstattung kam stattdessen von der Bank",
   "event.change_request.filed": "Änderungswunsch gestellt",
   "event.change_request.accepted": "Änderungswunsch angenommen",
   "event.change_request.declined": "Änderungswunsch abgelehnt",

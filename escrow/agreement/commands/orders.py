@@ -41,3 +41,10 @@ class MarkStuck(Report):
 
     order_id: str
     reason: str
+
+
+class OvertakeRefund(Report):
+    """A refund would be asked for now, and its deposit was lost to a reversal: the client may have the money from the bank."""
+
+    order_id: str
+    deposit_id: str

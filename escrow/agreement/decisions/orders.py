@@ -6,26 +6,28 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement import events, inputs
-from escrow.agreement.commands import ConfirmOrder, FailOrder, MarkStuck, ResolveOrder
+from escrow.agreement.commands import ConfirmOrder, FailOrder, MarkStuck, OvertakeRefund, ResolveOrder
+from escrow.agreement.decisions.deposits import deposit_of
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Order
 from escrow.errors import InvalidInput, NotFound
+from escrow.ids import Kind
 from escrow.money import Money
-from escrow.states import OrderKind, OrderOutcome, OrderState
+from escrow.states import OrderKind, OrderOutcome, OrderState, ReversalState
 
 
 def confirm_order(history: History, command: ConfirmOrder) -> None:
     """`refund.paid` or `payout.paid`, once, also after a failure had been reported."""
     order = _order(history, command.order_id)
-    if order.state in (OrderState.STARTED, OrderState.FAILED):
+    if order.state is not OrderState.PAID:
         _pay(history, order)
     elif order.is_stuck:
         history.add(events.OrderResolved(order_id=order.id, outcome=OrderOutcome.PAID))
 
 
 def _pay(history: History, order: Order) -> None:
-    after_failure = order.state is OrderState.FAILED
+    after_failure = order.state is not OrderState.STARTED
     event = (events.RefundPaid if order.kind is OrderKind.REFUND else events.PayoutPaid)(
         order_id=order.id,
         amount=order.amount,
@@ -36,7 +38,10 @@ def _pay(history: History, order: Order) -> None:
 
 
 def _shortfall(history: History, order: Order) -> Money:
-    """What the payable no longer covers of an order that succeeded after all: docs/law.md, section 6."""
+    """What the payable no longer covers of an order that succeeded after all: docs/law.md, section 6. All of what was overtaken:
+    it is payable no more."""
+    if order.state is OrderState.ABANDONED:
+        return order.amount
     side = Side.CLIENT if order.kind is OrderKind.REFUND else Side.FREELANCER
     payable = history.state.balances.get((payable_to(history.contract_id, side), order.amount.currency), 0)
     return Money(max(0, order.amount.minor - payable), order.amount.currency)
@@ -81,8 +86,31 @@ def resolve_order(history: History, command: ResolveOrder) -> None:
     if command.outcome is OrderOutcome.PAID:
         if order.state is not OrderState.PAID:
             _pay(history, order)
-    elif order.state is not OrderState.FAILED:
+    elif order.state in (OrderState.STARTED, OrderState.PAID):
         _fail(history, order, explanation=None)
+
+
+def overtake_refund(history: History, command: OvertakeRefund) -> None:
+    """`refund.overtaken`, once, of what the bank has taken of the deposit and nobody has given up yet: docs/law.md, section 3."""
+    order, deposit = _order(history, command.order_id), deposit_of(history, command.deposit_id)
+    open_ones = (OrderState.STARTED, OrderState.FAILED)
+    if order.kind is not OrderKind.REFUND or order.state not in open_ones or order.is_stuck:
+        return
+    if order.deposit_id != deposit.id or deposit.reversal is not ReversalState.LOST:
+        return
+    amount, currency = order.amount, deposit.came_currency or history.state.currency
+    taken_minor = min(amount.minor, deposit.at_risk_minor) if amount.currency == currency else 0
+    if taken_minor:
+        rest_minor = amount.minor - taken_minor
+        event = events.RefundOvertaken(
+            order_id=order.id,
+            deposit_id=deposit.id,
+            amount=Money(taken_minor, currency),
+            after_failure=order.state is OrderState.FAILED,
+            rest=Money(rest_minor, currency) if rest_minor else None,
+            rest_order_id=history.fresh(Kind.ORDER) if rest_minor else None,
+        )
+        history.add(event)
 
 
 def _order(history: History, order_id: str) -> Order:
@@ -98,5 +126,6 @@ DECISIONS: Final[Decisions] = {
     ConfirmOrder: confirm_order,
     FailOrder: fail_order,
     MarkStuck: mark_stuck,
+    OvertakeRefund: overtake_refund,
     ResolveOrder: resolve_order,
 }

@@ -66,6 +66,20 @@ class RefundPaid(Event):
     shortfall: Money
 
 
+class RefundOvertaken(Event):
+    """The client has `amount` of a refund from the bank, which took the deposit back for good before the refund was carried out.
+    The order ends; what the bank didn't take of it, `rest`, goes back by the order `rest_order_id`."""
+
+    type: ClassVar = "refund.overtaken"
+    order_id: str
+    deposit_id: str
+    amount: Money
+    after_failure: bool
+    """Whether an attempt had failed, so that the sum was payable again and not on its way."""
+    rest: Money | None = None
+    rest_order_id: str | None = None
+
+
 class RefundFailed(Event):
     """The provider could not pay the client back; the sum stays payable and is tried again. `after_payment`: it had
     been paid, and came back."""

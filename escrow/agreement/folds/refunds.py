@@ -8,11 +8,12 @@ from typing import Final
 from escrow.access import Side
 from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
+from escrow.agreement.folds.deposits import with_deposit
 from escrow.agreement.folds.holds import hold_ended, on_hold
 from escrow.agreement.folds.lookups import milestone_of, with_milestone, with_refund
-from escrow.agreement.folds.orders import order_becomes
-from escrow.agreement.state import Contract, RefundRequest
-from escrow.states import Hold, OrderState, RefundState
+from escrow.agreement.folds.orders import order_becomes, with_order
+from escrow.agreement.state import Contract, Order, RefundRequest
+from escrow.states import Hold, OrderKind, OrderState, RefundState
 from escrow.values import replace
 
 
@@ -53,6 +54,17 @@ def _refund_withdrawn(state: Contract, event: events.RefundRequestWithdrawn, at:
     )
 
 
+def _refund_overtaken(state: Contract, event: events.RefundOvertaken, at: datetime) -> Contract:
+    """What the bank gave the client of it was given up as what milestones give up is: it is the client's if it comes again."""
+    state = order_becomes(OrderState.ABANDONED)(state, event, at)
+    deposit = state.deposits[event.deposit_id]
+    state = with_deposit(state, replace(deposit, forfeited_minor=deposit.forfeited_minor + event.amount.minor))
+    if event.rest is None or event.rest_order_id is None:
+        return state
+    order = Order(event.rest_order_id, OrderKind.REFUND, OrderState.STARTED, event.rest, event.deposit_id)
+    return with_order(state, order)
+
+
 FOLDS: Final[Folds] = {
     events.RefundRequested: _refund_requested,
     events.RefundAccepted: _refund_accepted,
@@ -60,4 +72,5 @@ FOLDS: Final[Folds] = {
     events.RefundRequestWithdrawn: _refund_withdrawn,
     events.RefundPaid: order_becomes(OrderState.PAID),
     events.RefundFailed: order_becomes(OrderState.FAILED),
+    events.RefundOvertaken: _refund_overtaken,
 }

@@ -41,7 +41,8 @@ class Deposit:
     is_for_everything: bool = False
     """Whether it was started for all that was planned."""
     forfeited_minor: int = 0
-    """What milestones gave up of it, fees included, since the provider took it back: the client's as far as it comes again.
+    """What milestones and refunds gave up of it, fees included, since the provider took it back: the client's as far as it comes
+    again.
 
     In logs from before `reversals` were kept only what was given up before the argument ended."""
     restored_minor: int = 0
@@ -100,7 +101,8 @@ class Deposit:
 
     @property
     def at_risk_minor(self) -> int:
-        """What milestones that hold money of it would give up if it were lost now: what they gave up already counts."""
+        """What milestones that hold money of it, and refunds of it, would give up if it were lost now: what was given up already
+        counts."""
         return max(0, self.outstanding_minor - (self.forfeited_minor - self.restored_minor))
 
 

@@ -106,13 +106,13 @@ async def test_an_upgrade_that_was_not_brought_to_its_end_and_tables_of_a_later_
         assert len(others) == 2, "the rest is looked at all the same"
         return tables.grade, tables.what, tables.remedy
 
-    last = "(app, name) = ('escrow', 'm0032_former_3_validated')"
+    last = "(app, name) = ('escrow', 'm0033_former_3_validated')"
     await execute(f"UPDATE tortoise_migrations SET name = 'm9999_later' WHERE {last}")
     grade, what, remedy = await told()
     assert (grade, what.partition(":")[0]) == (Grade.ODD, "the end of the upgrade is missing")
     assert "earnest migrate --after" in remedy
     await execute(
-        "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('escrow', 'm0032_former_3_validated', now())"
+        "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('escrow', 'm0033_former_3_validated', now())"
     )
     grade, what, remedy = await told()
     assert (grade, "the last of them escrow.m9999_later" in what) == (Grade.ODD, True), what

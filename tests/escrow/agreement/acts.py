@@ -146,6 +146,13 @@ def get_stuck(story: Story, order_id: str) -> Story:
     return story
 
 
+def overtake(story: Story, order_id: str) -> Story:
+    """The refund would be asked for now, and its deposit was lost."""
+    deposit_id = story.state.orders[order_id].deposit_id or ""
+    story.do(c.OvertakeRefund(contract_id=story.id, order_id=order_id, deposit_id=deposit_id), PROVIDER)
+    return story
+
+
 def find_out(story: Story, order_id: str, outcome: OrderOutcome, *, by: Actor = OPERATOR) -> Story:
     story.do(c.ResolveOrder(order_id=order_id, outcome=outcome, message="I asked the bank"), by)
     return story

@@ -203,6 +203,8 @@ class Sending:
     state: str = "STARTED"
     stuck: bool = False
     """Whether nobody knows what became of it."""
+    deposit: str | None = None
+    """For a return: of which deposit it is."""
 
 
 @dataclass

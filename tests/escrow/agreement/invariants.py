@@ -184,11 +184,14 @@ def _check_order(before: Contract | None, fact: Recorded) -> None:
     match fact.event:
         case e.RefundPaid() | e.PayoutPaid() as paid:
             assert order.state is not OrderState.PAID
-            assert paid.after_failure == (order.state is OrderState.FAILED)
+            assert paid.after_failure == (order.state is not OrderState.STARTED)
             assert 0 <= paid.shortfall.minor <= (order.amount.minor if paid.after_failure else 0)
         case e.RefundFailed() | e.PayoutFailed() as failed:
             assert order.state is not OrderState.FAILED
             assert bool(failed.after_payment) == (order.state is OrderState.PAID)
+        case e.RefundOvertaken():
+            assert order.state in (OrderState.STARTED, OrderState.FAILED)
+            assert not order.is_stuck
         case e.OrderStuck() | e.OrderResolved():
             assert order.is_stuck == isinstance(fact.event, e.OrderResolved)
         case _:

@@ -272,6 +272,8 @@ class Model(Refusals):
                 self._sent(self.sendings[command.order_id])
             case c.FailOrder():
                 self._not_sent(self.sendings[command.order_id])
+            case c.OvertakeRefund():
+                self._overtaken(self.sendings[command.order_id], self.charges[command.deposit_id])
             case c.MarkStuck():
                 self.sendings[command.order_id].stuck = True
             case c.ResolveOrder():

@@ -49,13 +49,13 @@ class Purse(Facts):
         fee, taken = self._leave(piece, amount)
         self._book(f"escrow:{piece.id}", self._payable(Side.CLIENT), amount)
         self._book(f"fee:{piece.id}", self._payable(Side.CLIENT), fee)
-        for price, part_of_fee in taken.values():
-            self._send_back(price + part_of_fee)
+        for deposit, (price, part_of_fee) in taken.items():
+            self._send_back(price + part_of_fee, deposit)
         self.went_back = self.went_back or self.ending
 
-    def _send_back(self, amount: int, currency: str | None = None) -> None:
+    def _send_back(self, amount: int, deposit: str, currency: str | None = None) -> None:
         currency = currency or self.currency
-        self.unnamed.append(Sending("REFUND", Money(amount, currency)))
+        self.unnamed.append(Sending("REFUND", Money(amount, currency), deposit=deposit))
         self._book(self._payable(Side.CLIENT), self._transit, amount, currency)
 
     def _pay(self, piece: Piece, amount: int) -> None:
@@ -134,7 +134,7 @@ class Purse(Facts):
             self._give_up(charge.id, "FAILED")
         charge.returned.append(amount)
         self._book("clearing", self._payable(Side.CLIENT), amount.minor, amount.currency)
-        self._send_back(amount.minor, amount.currency)
+        self._send_back(amount.minor, charge.id, amount.currency)
 
     def _window_of(self, charge: Charge) -> datetime:
         """When the deposit is given up if nobody says anything."""
@@ -228,8 +228,8 @@ class Purse(Facts):
         due = charge.forfeited - charge.out - charge.restored
         if due > 0:
             charge.restored += due
-            self._book("chargeback", self._payable(Side.CLIENT), due)
-            self._send_back(due)
+            self._book("chargeback", self._payable(Side.CLIENT), due, currency)
+            self._send_back(due, charge.id, currency)
 
     def _decided(self, charge: Charge, outcome: ReversalOutcome, now: datetime) -> None:
         """The operator says how everything that goes on counts; no money comes or goes by that."""
@@ -262,7 +262,7 @@ class Purse(Facts):
         """Money under reversal goes to the chargeback account, as far as the provider has it; the rest to the client."""
         for deposit in self._reversed_in(piece):
             charge, part = self.charges[deposit], piece.parts[deposit]
-            open_sum = max(0, charge.out - (charge.forfeited - charge.restored))
+            open_sum = self._not_given_up(charge)
             price = min(part[0], open_sum)
             fee = min(part[1], open_sum - price)
             piece.parts[deposit] = [part[0] - price, part[1] - fee]
@@ -272,9 +272,9 @@ class Purse(Facts):
             charge.forfeited += price + fee
         self._book(f"escrow:{piece.id}", self._payable(Side.CLIENT), piece.held)
         self._book(f"fee:{piece.id}", self._payable(Side.CLIENT), piece.fee)
-        for price, fee in piece.parts.values():
+        for deposit, (price, fee) in piece.parts.items():
             if price or fee:
-                self._send_back(price + fee)
+                self._send_back(price + fee, deposit)
         # Escrow money went to the client; a fee by itself is none.
         if piece.held:
             self.went_back = self.went_back or self.ending
@@ -282,6 +282,28 @@ class Purse(Facts):
         piece.parts = {}
         piece.state = "REFUNDED"
         self._forget(piece)
+
+    def _not_given_up(self, charge: Charge) -> int:
+        """What the bank has of a charge that nobody has given up yet."""
+        return max(0, charge.out - (charge.forfeited - charge.restored))
+
+    def _overtaken(self, sending: Sending, charge: Charge) -> None:
+        """The client has a return's money from the bank, or a part of it; what the bank didn't take is sent back anew."""
+        amount, came = sending.amount, self._what_came(charge)
+        is_open = sending.state in ("STARTED", "FAILED") and not sending.stuck
+        if not is_open or sending.deposit != charge.id or charge.reversal != "LOST" or came is None:
+            return
+        taken = min(self._not_given_up(charge), amount.minor) if came.currency == amount.currency else 0
+        if not taken:
+            return
+        payable, rest = self._payable(Side.CLIENT), amount.minor - taken
+        if sending.state == "STARTED":
+            self._book(self._transit, payable, amount.minor, amount.currency)
+        self._book(payable, "chargeback", taken, amount.currency)
+        charge.forfeited += taken
+        if rest:
+            self._send_back(rest, charge.id, amount.currency)
+        sending.state = "ABANDONED"
 
     def _pay_out_by_itself(self) -> None:
         payable = self.books[self._payable(Side.FREELANCER), self.currency]
@@ -315,10 +337,15 @@ class Purse(Facts):
             covered = min(amount.minor, self.books[payable, amount.currency])
             self._book(payable, "clearing", covered, amount.currency)
             self._book("chargeback", "clearing", amount.minor - covered, amount.currency)
+        elif sending.state == "ABANDONED":
+            self._book("chargeback", "clearing", amount.minor, amount.currency)
         sending.state, sending.stuck = "PAID", False
 
     def _not_sent(self, sending: Sending) -> None:
         """Payable again: it never left, or it came back after it had."""
+        if sending.state == "ABANDONED":
+            sending.stuck = False
+            return
         if sending.state != "FAILED":
             payable = self._payable(Side.CLIENT if sending.kind == "REFUND" else Side.FREELANCER)
             source = self._transit if sending.state == "STARTED" else "clearing"

@@ -116,7 +116,7 @@ class Referee:
             if order.kind is not OrderKind.DEPOSIT and order.id not in self.model.sendings:
                 sending = next(one for one in self.model.unnamed if one.kind == order.kind)
                 self.model.unnamed.remove(sending)
-                assert sending.amount == order.amount
+                assert (sending.amount, sending.deposit) == (order.amount, order.deposit_id)
                 self.model.sendings[order.id] = sending
         assert not self.model.unnamed, "what came wrongly is sent back in the same write"
 

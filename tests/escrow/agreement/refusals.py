@@ -42,7 +42,7 @@ ON_PROPOSALS: Final = (c.Revise, c.Accept, c.Decline, c.Withdraw)
 ON_EITHER: Final = (c.Fund, c.FundContract, c.CancelFunding, c.PostUpdate)
 ON_ANY: Final = (c.RequestPayout, c.SetPayouts, c.ResolveReversal, c.ResolveOrder)
 MOVES_ESCROW: Final = (c.Approve, c.GiveRefund, c.AcceptRefund, c.AcceptClaim, c.AcceptSettlement, c.DecideDispute)
-ON_A_SENDING: Final = (c.ConfirmOrder, c.FailOrder, c.MarkStuck)
+ON_A_SENDING: Final = (c.ConfirmOrder, c.FailOrder, c.MarkStuck, c.OvertakeRefund)
 REPORTS: Final = (
     c.ConfirmDeposit,
     c.FailDeposit,
@@ -525,7 +525,8 @@ class Refusals(Quarrels, Petitions):
             return self._of_a_cost(command)
         if isinstance(command, ON_A_SENDING):
             known = "INVALID_INPUT" if command.order_id in self.charge_orders else "NOT_FOUND"
-            return None if command.order_id in self.sendings else known
+            unheard_of = isinstance(command, c.OvertakeRefund) and command.deposit_id not in self.charges
+            return ("NOT_FOUND" if unheard_of else None) if command.order_id in self.sendings else known
         if getattr(command, "deposit_id", None) not in self.charges:
             return "NOT_FOUND"
         nothing = isinstance(command, c.ConfirmDeposit) and command.amount.minor <= 0

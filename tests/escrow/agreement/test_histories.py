@@ -43,6 +43,7 @@ from tests.escrow.agreement.stage import (
     Story,
     account,
     named,
+    usd,
 )
 
 T = TypeVar("T")
@@ -81,7 +82,7 @@ REPORTED = [
     "unknown",
     "stranger",
 ]
-REPORTED_OF_ORDERS = [*("paid", "paid", "paid", "failed", "failed", "failed", "stuck", "stuck"), "unknown"]
+REPORTED_OF_ORDERS = [*["paid"] * 3, *["failed"] * 3, *["stuck"] * 2, *["overtaken"] * 2, "unknown"]
 WORLDS = [
     *("client", "freelancer", "share", "mediators", "fees", "biased", "idle"),
     *("payees", "payees", "may be paid", "narrow", "foreign", *["all well"] * 5),
@@ -392,6 +393,10 @@ class Histories(Moves, RuleBasedStateMachine):
             self.play(c.ConfirmOrder(contract_id=self.story.id, order_id=order_id), actor)
         elif says == "stuck":
             self.play(c.MarkStuck(contract_id=self.story.id, order_id=order_id, reason="who knows"), actor)
+        elif says == "overtaken":
+            deposit_id = self.model.sendings[order_id].deposit or named(Kind.DEPOSIT, 9)
+            command = c.OvertakeRefund(contract_id=self.story.id, order_id=order_id, deposit_id=deposit_id)
+            self.play(command, actor)
         else:
             self.play(c.FailOrder(contract_id=self.story.id, order_id=order_id, reason="account closed"), actor)
 
@@ -587,6 +592,28 @@ def test_the_end_of_a_limit_finds_whatever_there_may_be(opening: str, late: str,
         found.do_what_fits([rng.randint(0, 1_000)])
         if found.model.clocks():
             found.come_to_the_next_deadline(timedelta(0), True, True)
+    found.teardown()
+
+
+@pytest.mark.parametrize("seed", range(often(12, deep=1_000)))
+def test_money_that_goes_out_while_the_bank_takes_it_back_agrees_with_the_model(seed: int) -> None:
+    """What chance seldom leads to: refunds and payouts that fail, come back and succeed late, of charges that the bank takes."""
+    found, rng = Histories(), random.Random(seed)
+    found.propose("USD", 333, 1000, [10_001, 2_002, 303], CLIENT, 48, rng.choice(["aFc", "afcfc", "afcAfc"]))
+    for _ in range(40):
+        piece = rng.choice(found.model.pieces)
+        match rng.randint(0, 9):
+            case 0:
+                part = usd("1.00") if rng.random() < 0.7 else None
+                found.play(c.GiveRefund(milestone_id=piece.id, amount=part), FREELANCER)
+            case 1:
+                found.play(rng.choice((c.Approve, c.CancelFunding))(milestone_id=piece.id), CLIENT)
+            case 2:
+                found.open_with(rng.choice("oofc"))
+            case 3 | 4:
+                found.reverse(rng.choice(list(found.model.charges.values())), rng.randint(0, 999), is_odd=False)
+            case _ if found.model.sendings:
+                found.report_an_order(rng.randint(0, 9), rng.choice(REPORTED_OF_ORDERS), PROVIDER)
     found.teardown()
 
 

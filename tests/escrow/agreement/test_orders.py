@@ -8,10 +8,22 @@ import pytest
 
 from escrow.access import PROVIDER, Side
 from escrow.agreement import commands as c
-from escrow.agreement.events import OrderResolved, OrderStuck, PayoutFailed, RefundFailed
+from escrow.agreement.events import OrderResolved, OrderStuck, PayoutFailed, RefundFailed, RefundPaid
 from escrow.ids import Kind
+from escrow.money import Money
 from escrow.states import OrderKind, OrderOutcome, OrderState
-from tests.escrow.agreement.acts import find_out, get_stuck, set_payouts, sound
+from tests.escrow.agreement.acts import (
+    LOST,
+    WON,
+    deposit,
+    find_out,
+    get_stuck,
+    overtake,
+    refund_orders,
+    reverse,
+    set_payouts,
+    sound,
+)
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, MEDIATOR, OPERATOR, Story, active, named
 
 PAID, NEVER = OrderOutcome.PAID, OrderOutcome.NEVER_HAPPENED
@@ -172,3 +184,85 @@ def test_a_deposit_is_never_stuck_its_charge_can_be_looked_up() -> None:
     story.do(c.MarkStuck(contract_id=story.id, order_id=order_id, reason="x"), PROVIDER)
     assert story.code() == "INVALID_INPUT"
     assert find_out(story, order_id, PAID).code() == "INVALID_STATE"
+
+
+def given_back() -> tuple[Story, str]:
+    """A milestone of 100.00 USD that is given back, with the fee of 3.00."""
+    story = active("100.00", "50.00").pay().give_refund()
+    return story, last_order(story)
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+@pytest.mark.parametrize("begin", [refund, given_back])
+def test_a_refund_ends_of_which_the_client_has_the_money_from_the_bank(begin: Begin, has_failed: bool) -> None:
+    story, order_id = begin()
+    if has_failed:
+        story.order_failed(order_id)
+    assert overtake(reverse(story, deposit(story).id), order_id).happened() == [], "it is argued about"
+    overtake(reverse(story, deposit(story).id, outcome=LOST), order_id)
+    assert story.happened() == ["refund.overtaken"]
+    assert (story.state.orders[order_id].state, story.payable(Side.CLIENT)) == (OrderState.ABANDONED, 0)
+    assert not any(story.books().values()), "it came once and left once"
+    assert overtake(story, order_id).happened() == []
+    assert story.order_failed(order_id).happened() == []
+    sound(story)
+
+
+def test_what_a_refund_gave_up_is_the_clients_if_it_comes_again() -> None:
+    story, order_id = given_back()
+    first = deposit(story).id
+    overtake(reverse(story, first, outcome=LOST), order_id)
+    assert reverse(story, first, outcome=WON).happened() == ["deposit.reinstated", "deposit.reversal_resolved"]
+    assert refund_orders(story) == [(first, 103_00, "ABANDONED"), (first, 103_00, "STARTED")]
+    assert overtake(story, last_order(story)).happened() == []
+    sound(story)
+
+
+def test_of_a_part_that_was_lost_the_rest_of_the_refund_goes_back_by_another_order() -> None:
+    story, order_id = given_back()
+    first = deposit(story).id
+    overtake(reverse(story, first, Money(30_00, "USD"), outcome=LOST), order_id)
+    assert refund_orders(story) == [(first, 103_00, "ABANDONED"), (first, 73_00, "STARTED")]
+    assert overtake(story, last_order(story)).happened() == [], "the bank has no more of it"
+    story.order_paid(last_order(story))
+    assert not any(story.books().values())
+    sound(story)
+
+
+def test_what_milestones_gave_up_is_not_taken_of_a_refund_once_more() -> None:
+    story = active("100.00", "50.00").pay().give_refund(amount="40.00")
+    first, order_id = deposit(story).id, last_order(story)
+    reverse(story, first, Money(61_80, "USD"), outcome=LOST)
+    assert overtake(story, order_id).happened() == []
+    assert refund_orders(story) == [(first, 41_20, "STARTED")]
+    sound(story)
+
+
+def test_a_refund_that_is_paid_all_the_same_is_the_operators_loss() -> None:
+    story, order_id = given_back()
+    overtake(reverse(story, deposit(story).id, outcome=LOST), order_id).order_paid(order_id)
+    event = story.log[-1].event
+    assert isinstance(event, RefundPaid)
+    assert (event.after_failure, event.shortfall) == (True, event.amount)
+    assert story.books()["chargeback:USD", "USD"] == -103_00
+    sound(story)
+
+
+def test_nobody_but_the_operator_says_what_became_of_a_refund_that_is_stuck() -> None:
+    story, order_id = given_back()
+    overtake(reverse(get_stuck(story, order_id), deposit(story).id, outcome=LOST), order_id)
+    assert (story.happened(), story.state.orders[order_id].is_stuck) == ([], True)
+    overtake(find_out(story, order_id, NEVER), order_id)
+    assert (story.happened(), story.state.orders[order_id].state) == (["refund.overtaken"], OrderState.ABANDONED)
+    sound(story)
+
+
+def test_a_refund_of_another_deposit_and_a_payout_are_never_overtaken() -> None:
+    story = active("100.00", "50.00").pay().pay(2).give_refund(2)
+    order_id, first = last_order(story), deposit(story, 0).id
+    reverse(story.approve(1).payout(), first, outcome=LOST)
+    for one in (order_id, last_order(story)):
+        story.do(c.OvertakeRefund(contract_id=story.id, order_id=one, deposit_id=first), PROVIDER)
+        assert (story.code(), story.happened()) == (None, [])
+    story.do(c.OvertakeRefund(contract_id=story.id, order_id=order_id, deposit_id=named(Kind.DEPOSIT, 9)), PROVIDER)
+    assert story.code() == "NOT_FOUND"

@@ -45,7 +45,7 @@ deposit.started deposit.action_required deposit.action_taken deposit.confirmed d
 deposit.abandoned deposit.returned deposit.reversed deposit.reinstated
 deposit.reversal_resolved bonus.started bonus.paid bonus.failed change_request.filed change_request.accepted
 change_request.declined change_request.withdrawn change_request.stale refund.requested refund.accepted refund.declined
-refund.request_withdrawn refund.paid refund.failed dispute.opened dispute.evidence_added dispute.claim_accepted
+refund.request_withdrawn refund.paid refund.failed refund.overtaken dispute.opened dispute.evidence_added dispute.claim_accepted
 dispute.rejected dispute.mediation_started dispute.settlement_offered dispute.settlement_withdrawn
 dispute.withdrawal_agreed dispute.resolved dispute.withdrawn dispute.overdue update.posted payout.started payout.paid
 payout.failed order.stuck order.resolved cost.booked

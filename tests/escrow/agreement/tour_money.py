@@ -28,6 +28,7 @@ from tests.escrow.agreement.acts import (
     get_stuck,
     has_acted,
     must_act,
+    overtake,
     resolve,
     reverse,
     set_payouts,
@@ -177,6 +178,20 @@ def money_in_doubt() -> Story:
     return get_stuck(story.wait(HOUR), refund)
 
 
+def overtaken_by_the_bank() -> Story:
+    """Two refunds of which the client has the money from the bank: one on its way, and a part of one that had failed; what was
+    given up of the first comes again."""
+    story = active("100.00", "50.00", fees=Fees(client_bps=333, freelancer_bps=1000)).pay(1).wait(HOUR).give_refund(1)
+    first = reverse(story.wait(HOUR), deposit(story).id, reversal_id="dp_1").state.orders[last_order(story)]
+    reverse(story.wait(HOUR), first.deposit_id or "", reversal_id="dp_1", outcome=LOST)
+    overtake(story.wait(HOUR), first.id).wait(HOUR).pay(2).give_refund(2)
+    second = last_order(story)
+    story.order_failed(second).wait(HOUR)
+    reverse(story, deposit(story).id, Money(20_00, "USD"), reversal_id="dp_2", outcome=LOST)
+    overtake(story.wait(HOUR), second).order_paid(last_order(story)).wait(HOUR)
+    return reverse(story, first.deposit_id or "", reversal_id="dp_1", outcome=WON)
+
+
 def last_order(story: Story) -> str:
     return list(story.state.orders)[-1]
 
@@ -204,4 +219,5 @@ MONEY_STORIES: Final[dict[str, Callable[[], Story]]] = {
     "sent-back-and-taken-back": taken_back_after_it_was_sent_back,
     "money-in-doubt": money_in_doubt,
     "held-too-long": held_too_long,
+    "overtaken-by-the-bank": overtaken_by_the_bank,
 }

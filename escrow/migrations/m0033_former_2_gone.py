@@ -67,5 +67,5 @@ class Migration(After):
         "allow_only_erasure": "refuses what it did; rows without a stream, which it let through once, are no more",
         "keep_title": "does what it did for every row that says whose it is, as all do",
     }
-    dependencies = [("escrow", "m0032_former_1_titles")]
+    dependencies = [("escrow", "m0033_former_1_titles")]
     operations: list[Operation] = [RunSQL(FILLING_IN), RunSQL(ERASURE), RunSQL(TITLES), *map(RunSQL, KEYS.values())]

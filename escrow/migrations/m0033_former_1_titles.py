@@ -12,5 +12,5 @@ from escrow.parts import After, InBatches
 
 class Migration(After):
     release = "1.1.0"
-    dependencies = [("escrow", "m0031_whose_movements")]
+    dependencies = [("escrow", "m0032_given_up")]
     operations: list[Operation] = [InBatches(TITLES)]

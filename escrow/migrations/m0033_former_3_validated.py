@@ -7,5 +7,5 @@ from escrow.parts import After
 
 class Migration(After):
     release = "1.1.0"
-    dependencies = [("escrow", "m0032_former_2_gone")]
+    dependencies = [("escrow", "m0033_former_2_gone")]
     operations: list[Operation] = [RunSQL("ALTER TABLE titles VALIDATE CONSTRAINT titles_contract_id_not_null")]
