@@ -549,7 +549,7 @@ export default {
   "event.refund.declined": "رُفض الاسترداد",
   "event.refund.paid": "دُفع الاسترداد",
   "event.refund.failed": "فشل الاسترداد",
-  "event.refund.overtaken": "جاء الاسترداد من المصرف بدلًا من ذلك",
+  "event.refund.overtaken": "أعاده المصرف",
   "event.change_request.filed": "قُدّم طلب تغيير",
   "event.change_request.accepted": "قُبل طلب التغيير",
   "event.change_request.declined": "رُفض طلب التغيير",

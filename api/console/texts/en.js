@@ -549,7 +549,7 @@ export default {
   "event.refund.declined": "Refund declined",
   "event.refund.paid": "Refund paid",
   "event.refund.failed": "Refund failed",
-  "event.refund.overtaken": "Refund came from the bank instead",
+  "event.refund.overtaken": "Refunded by the bank",
   "event.change_request.filed": "Change request filed",
   "event.change_request.accepted": "Change request accepted",
   "event.change_request.declined": "Change request declined",
