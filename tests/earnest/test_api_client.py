@@ -16,7 +16,10 @@ from earnest.run.refusing import CannotStart
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:99999", "http://127.0.0.1:port", "localhost:8000", "http://[::1", ""]
 )
-def test_what_is_no_address_is_refused_in_one_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_address_is_refused_in_one_line(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
     with pytest.raises(CannotStart, match=r"is no address such as http://127\.0\.0\.1:8000"):
         Api(url, "ek_1")
     for command in (["listen"], ["contracts", "list"], ["api", "query { viewer { accountId } }"], ["mcp"]):

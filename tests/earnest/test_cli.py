@@ -45,6 +45,7 @@ def test_a_full_disk_is_one_line_that_says_what_to_do(
 ) -> None:
     full = Path("/dev/full").open("w")  # noqa: SIM115 - what it still has to say can't be written when it is closed, either
     monkeypatch.setattr(sys, "stdout", full)
+    monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
     assert main(["schema"]) == REFUSED
     with suppress(OSError):
         full.close()
