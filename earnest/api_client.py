@@ -49,7 +49,7 @@ class Api:
             raise Refused(error.get("extensions", {}).get("code", "ERROR"), error.get("message", ""))
         data = answer.get("data")
         if not isinstance(data, dict):
-            raise Unreachable(f"what answers at {self._url.geturl()} is not Earnest")
+            raise self._not_earnest()
         return data
 
     async def answer(self, document: str, variables: Mapping[str, object]) -> dict[str, Any]:
@@ -84,8 +84,11 @@ class Api:
         finally:
             connection.close()
         if not isinstance(answer, dict):
-            raise Unreachable(f"what answers at {self._url.geturl()} is not Earnest")
+            raise self._not_earnest()
         return answer
+
+    def _not_earnest(self) -> Unreachable:
+        return Unreachable(f"what answers at {self._url.geturl()} is not Earnest")
 
 
 def _parts(url: str) -> tuple[SplitResult, int]:

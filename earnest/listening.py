@@ -10,8 +10,8 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ import aiohttp
 from aiohttp import web
 
 from earnest.api_client import Api, ApiError, Refused, Unreachable
-from earnest.engines.lock import AlreadyRunning, DirectoryLock
+from earnest.engines.lock import DirectoryLock
 from earnest.engines.processes import read_private, write_private
 from earnest.run.refusing import CannotStart
 
@@ -72,19 +72,14 @@ class Listener:
         with self._alone():
             await self._listen(stop)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> DirectoryLock:
         """A second one of the account would move the endpoint to its own port, and disable it under the first when it ends."""
         self._path.parent.mkdir(exist_ok=True)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(DirectoryLock(self._path.with_name(f"listen-{self._account_id}.lock")))
-            except AlreadyRunning as running:
-                raise CannotStart(
-                    f"somebody listens as {self._account_id} here already (process {running.holder}): stop that with Ctrl-C, "
-                    "or listen as another one (--as)"
-                ) from None
-            yield
+        return DirectoryLock(
+            self._path.with_name(f"listen-{self._account_id}.lock"),
+            refusal=f"somebody listens as {self._account_id} here already (process {{holder}}): stop that with Ctrl-C, "
+            "or listen as another one (--as)",
+        )
 
     async def _listen(self, stop: asyncio.Event) -> None:
         known = self._remembered()

@@ -16,7 +16,7 @@ from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointS
 from escrow.agreement.advice import HintCode
 from escrow.agreement.state import ChangeKind, DepositTerm
 from escrow.errors import ErrorCode
-from escrow.payments.reconciliation import DifferenceKind
+from escrow.payments.book_differences import DifferenceKind
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.rules import RULES, Action

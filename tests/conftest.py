@@ -13,11 +13,12 @@ Random histories are short by default, and the same each time, so that no change
 """
 
 import gc
+import logging
 import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from functools import cache
 from typing import Any
 
@@ -30,7 +31,7 @@ from tortoise.context import TortoiseContext
 
 from earnest.engines import Engines
 from earnest.run import garbage
-from escrow import vault
+from escrow import process_log, vault
 from escrow.database import configuration
 from escrow.store import whereabouts
 from tests.engines import Cleaner, TestServer
@@ -103,6 +104,15 @@ def secret_keys() -> None:
 def unknown_whereabouts() -> None:
     """Every test begins without knowing which milestone is of which contract, as a process does."""
     whereabouts.forget()
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """No test leaves the log otherwise than it was for those that come after it, as a command does that runs in their process."""
+    yield
+    assert {one: logging.getLogger(one).level for one in process_log.OURS} == dict.fromkeys(
+        process_log.OURS, logging.NOTSET
+    )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -32,10 +32,8 @@ async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIt
     with embedded.lock(directory, is_passing=True):
         await embedded.settle_restore(directory)
         data = directory / DATA
-        is_same = cluster.of_backups(backups) in (
-            None,
-            cluster.of_data(data),
-        )  # else what was written there fits nothing
+        # What another cluster has written there continues nothing of this one.
+        is_same = cluster.of_backups(backups) in (None, cluster.of_data(data))
         base = restoring.choose(backups, until, written=data / "pg_wal" if is_same else None)
         newest = restoring.newest_log(data, backups) if is_same else []
         if until is None:

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from itertools import accumulate
 from typing import Final
 
@@ -27,6 +26,7 @@ from escrow.agreement.commands import BookCost
 from escrow.errors import DomainError
 from escrow.money import Money
 from escrow.payments import leases
+from escrow.payments.book_differences import BookDifference, DifferenceKind
 from escrow.payments.movements import Movement, MovementKind
 from escrow.payments.provider import Provider
 from escrow.payments.watched import name_of
@@ -50,39 +50,6 @@ LISTED_MAX: Final = 1_000
 """So many differences are listed at most; of the others it is said how many they are: they have one cause, not thousands."""
 
 _log = logging.getLogger(__name__)
-
-
-class DifferenceKind(StrEnum):
-    """What differs."""
-
-    CONTRACT = "CONTRACT"
-    """Of one contract and currency: what moved at the provider, and what crossed clearing."""
-    MOVEMENT = "MOVEMENT"
-    """A movement at the provider belongs to no contract, and is no withdrawal, fee or reserve of the operator's."""
-    BALANCE = "BALANCE"
-    """The provider's balance in a currency, and clearing with what is the operator's own and what is on its way."""
-    ORDER = "ORDER"
-    """An order that was begun, or whose money is, at another provider than the one that is asked now: nobody can look it up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookDifference:
-    """A sum that is another at the provider than here, in minor units; signs are the balance's: what came in is positive."""
-
-    kind: DifferenceKind
-    subject: str
-    """The contract, the provider's name for the movement, the currency, or the order."""
-    currency: str
-    provider_minor: int
-    ledger_minor: int
-
-    def __str__(self) -> str:
-        provider, ledger = Money(self.provider_minor, self.currency), Money(self.ledger_minor, self.currency)
-        if self.kind is DifferenceKind.ORDER:
-            return f"order {self.subject}: {ledger} of it belong to another provider than the one that is asked"
-        kinds = DifferenceKind
-        words = {kinds.CONTRACT: "contract", kinds.MOVEMENT: "movement", kinds.BALANCE: "balance in"}
-        return f"{words[self.kind]} {self.subject}: {provider} at the provider, {ledger} in the ledger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 
 from escrow.payments import reconciliation
-from escrow.payments.reconciliation import DifferenceKind
+from escrow.payments.book_differences import DifferenceKind
 from schema.engine.context import Context
 from schema.types.common import Money, money_of
 

@@ -18,6 +18,7 @@ import httpx
 
 from escrow import database, log, vault
 from escrow.payments import lost, reconciliation
+from escrow.payments.book_differences import BookDifference, DifferenceKind
 from escrow.payments.stripe.adapter import Stripe
 from tests.api.client import Caller, with_key
 from tests.earnest import restored
@@ -179,7 +180,7 @@ async def _play(machine: Machine, stand_in: Playing, http: httpx.AsyncClient, ho
         # The books agree but for the contract that is no more; its money goes back by hand.
         assert "No differences" in await machine.command(*documented("earnest audit"))
         found = await _differences(stand_in)
-        assert [one.subject for one in found if one.kind is reconciliation.DifferenceKind.CONTRACT] == [unheard.id]
+        assert [one.subject for one in found if one.kind is DifferenceKind.CONTRACT] == [unheard.id]
         assert [one.order_id for one in await lost.everything()] == [lost_contract]
         (charge,) = moved(stand_in, "payment_intent", unheard.id)
         payments.refund(stand_in.books, {"payment_intent": charge["id"], "amount": 50_00})
@@ -227,7 +228,7 @@ def _payee(stand_in: Playing) -> str:
     return name
 
 
-async def _differences(stand_in: Playing) -> list[reconciliation.BookDifference]:
+async def _differences(stand_in: Playing) -> list[BookDifference]:
     provider = Stripe(stand_in.access())
     try:
         outcome = await reconciliation.reconcile(provider, settling=timedelta(seconds=-5))

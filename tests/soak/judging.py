@@ -16,7 +16,7 @@ from escrow.audit import audit
 from escrow.audit.contracts import audit_contracts
 from escrow.database import Record, fetch, fetch_value, transaction
 from escrow.payments import reconciliation
-from escrow.payments.reconciliation import BookDifference
+from escrow.payments.book_differences import BookDifference
 from escrow.payments.results import ProviderError
 from escrow.payments.stripe.adapter import Stripe
 from tests.soak.complaints import complaints, is_providers, is_slow

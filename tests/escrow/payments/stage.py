@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -10,7 +13,7 @@ from escrow import ids
 from escrow.agreement import commands as c
 from escrow.database import Record, fetch, fetch_row, fetch_value
 from escrow.ids import Kind
-from escrow.payments import leases
+from escrow.payments import leases, orders
 from escrow.payments.calls import ChargeRequest, Step, key_of
 from escrow.payments.leases import Claimed, Learned
 from escrow.payments.provider import Provider
@@ -18,6 +21,7 @@ from escrow.payments.results import Prepared
 from escrow.pipeline import run
 from tests import factories
 from tests.factories import Deployment, usd
+from tests.patience import PATIENCE_SECONDS
 
 CHANGE: Final = timedelta(hours=1)
 """Between two results of the `sandbox` whose mind changes when a test says so: so long that no machine is that busy."""
@@ -147,3 +151,38 @@ async def age_calls(order_id: str, by: str) -> None:
     await fetch(
         "UPDATE provider_calls SET called_at = called_at - $2::text::interval WHERE order_id = $1", order_id, by
     )
+
+
+async def work(provider: Provider, *, until: Callable[[], Awaitable[bool]]) -> None:
+    """What a worker does, without its patience: everything open is due at once, until something is true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await until():
+        assert time.monotonic() < deadline, "the worker never got there"
+        await fetch("UPDATE payment_orders SET due_at = now() WHERE due_at IS NOT NULL AND lease_token IS NULL")
+        await orders.nudge(await provider.notices())
+        for claimed in await orders.claim(10):
+            assert await orders.attend(claimed, provider)
+        await asyncio.sleep(0.02)
+
+
+def finished(*order_ids: str) -> Callable[[], Awaitable[bool]]:
+    """Whether nobody comes back to these orders, for `work`."""
+
+    async def check() -> bool:
+        return all([(await order(order_id))["due_at"] is None for order_id in order_ids])
+
+    return check
+
+
+async def claim_one() -> Claimed:
+    """The only order that is due."""
+    (claimed,) = await orders.claim(10)
+    return claimed
+
+
+async def returned(deal: Deal) -> str:
+    """The order that sends money back."""
+    sql = "SELECT id FROM payment_orders WHERE contract_id = $1 AND kind = 'REFUND'"
+    order_id = await fetch_value(sql, deal.id)
+    assert isinstance(order_id, str)
+    return order_id

@@ -16,8 +16,8 @@ from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.database import fetch
 from escrow.payments import orders, reconciliation
+from escrow.payments.book_differences import DifferenceKind
 from escrow.payments.leases import UNKNOWN, Claimed
-from escrow.payments.reconciliation import DifferenceKind
 from escrow.payments.results import Hint
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -13,10 +12,9 @@ from escrow.database import counting, fetch, fetch_value
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.payments import flow, orders
-from escrow.payments.calls import ChargeRequest, PayoutRequest, Sought
-from escrow.payments.leases import LEASE_SECONDS, Claimed
-from escrow.payments.provider import Provider
-from escrow.payments.results import Answer, Found, Hint, NotYet, Pending, ProviderError, Succeeded
+from escrow.payments.calls import ChargeRequest, Sought
+from escrow.payments.leases import LEASE_SECONDS
+from escrow.payments.results import Answer, Found, Hint, Pending, ProviderError, Succeeded
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.settings import LogFormat
@@ -26,14 +24,17 @@ from tests.escrow.payments.stage import (
     age_calls,
     change_minds,
     charge,
+    claim_one,
+    finished,
     make_due,
     order,
+    returned,
     settle,
     strike,
     take,
+    work,
 )
 from tests.factories import usd
-from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -41,38 +42,6 @@ pytestmark = pytest.mark.usefixtures("database")
 @pytest.fixture
 async def deal() -> Deal:
     return await strike("100.00", "40.05")
-
-
-async def work(provider: Provider, *, until: Callable[[], Awaitable[bool]]) -> None:
-    """What a worker does, without its patience: everything open is due at once, until something is true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not await until():
-        assert time.monotonic() < deadline, "the worker never got there"
-        await fetch("UPDATE payment_orders SET due_at = now() WHERE due_at IS NOT NULL AND lease_token IS NULL")
-        await orders.nudge(await provider.notices())
-        for claimed in await orders.claim(10):
-            assert await orders.attend(claimed, provider)
-        await asyncio.sleep(0.02)
-
-
-def finished(*order_ids: str) -> Callable[[], Awaitable[bool]]:
-    async def check() -> bool:
-        return all([(await order(order_id))["due_at"] is None for order_id in order_ids])
-
-    return check
-
-
-async def claim_one() -> Claimed:
-    (claimed,) = await orders.claim(10)
-    return claimed
-
-
-async def returned(deal: Deal) -> str:
-    """The order that sends money back."""
-    sql = "SELECT id FROM payment_orders WHERE contract_id = $1 AND kind = 'REFUND'"
-    order_id = await fetch_value(sql, deal.id)
-    assert isinstance(order_id, str)
-    return order_id
 
 
 # -- deposits, and every way in which they come out ---------------------------------------------------------------
@@ -594,116 +563,3 @@ async def test_automatic_payouts_go_out_without_being_asked_for(deal: Deal, sand
     await work(sandbox, until=finished(payout["id"]))
     assert await deal.events("payout.started", "payout.paid") == ["payout.started", "payout.paid"]
     assert await deal.balance("payable") == 0
-
-
-async def test_reconciling_has_every_unsettled_order_looked_up_and_no_other(deal: Deal, sandbox: Sandbox) -> None:
-    never, other = await deal.fund("tok_never"), await deal.another("30.00", "40.00")
-    held = await other.fund()
-    await work(sandbox, until=finished(held))
-    await fetch("UPDATE payment_orders SET due_at = now() + interval '6 hours' WHERE id = $1", never)
-    assert await orders.reconcile() == 1
-    soon = "SELECT due_at < now() + interval '301 seconds' FROM payment_orders WHERE id = $1"
-    assert await fetch_value(soon, never)
-    assert (await order(held))["due_at"] is None
-    assert await orders.reconcile() == 0
-    # A deposit whose money is held may have been taken back unheard.
-    assert await orders.reconcile(held=True) == 1
-    assert await fetch_value(soon, held)
-    before = await other.events("deposit.confirmed", "deposit.reversed")
-    await work(sandbox, until=finished(held))
-    assert await other.events("deposit.confirmed", "deposit.reversed") == before
-    await other.approve()
-    assert await orders.reconcile(held=True) == 0
-    # A payout that was paid may have come back unheard.
-    payout = await other.request_payout()
-    await work(sandbox, until=finished(payout))
-    assert await orders.reconcile(held=True) == 1
-    assert await fetch_value(soon, payout)
-
-
-async def test_what_was_paid_lately_is_looked_up_again_however_long_ago_it_was_asked_for(
-    deal: Deal, sandbox: Sandbox
-) -> None:
-    await work(sandbox, until=finished(await deal.fund()))
-    await deal.approve()
-    payout = await deal.request_payout("60.00")
-    await work(sandbox, until=finished(payout))
-    await fetch("UPDATE payment_orders SET created_at = created_at - interval '20 days'")
-    assert await orders.reconcile(held=True) == 1
-    assert (await order(payout))["due_at"] is not None
-    await work(sandbox, until=finished(payout))
-    await age_calls(payout, "15 days")
-    assert await orders.reconcile(held=True) == 0
-
-
-async def test_a_refund_is_looked_up_for_as_long_as_it_may_fail(deal: Deal, sandbox: Sandbox) -> None:
-    await work(sandbox, until=finished(await deal.fund()))
-    await run(c.GiveRefund(milestone_id=deal.contract.milestone()), by=deal.contract.freelancer)
-    refund = await returned(deal)
-    await work(sandbox, until=finished(refund))
-    await age_calls(refund, "29 days")
-    assert await orders.reconcile(held=True) == 1
-    await work(sandbox, until=finished(refund))
-    await age_calls(refund, "2 days")
-    assert await orders.reconcile(held=True) == 0
-
-
-async def test_reconciling_finds_an_order_that_lost_its_turn_and_leaves_leases_alone(
-    deal: Deal, sandbox: Sandbox
-) -> None:
-    order_id = await deal.fund()
-    await fetch("UPDATE payment_orders SET due_at = NULL")
-    assert await orders.reconcile() == 1
-    await make_due(order_id)
-    await claim_one()
-    await fetch("UPDATE payment_orders SET due_at = now() + interval '6 hours'")
-    assert await orders.reconcile() == 0
-    await fetch("UPDATE payment_orders SET lease_token = NULL")
-    await work(sandbox, until=finished(order_id))
-    assert await deal.milestone_state() == "ACTIVE"
-
-
-class Dated(Sandbox):
-    """Pays no bank before a date, which it may name."""
-
-    date: datetime | None = None
-
-    async def payout(self, request: PayoutRequest) -> Answer:
-        return NotYet("the balance comes later", self.date)
-
-
-async def test_a_payout_whose_date_the_provider_named_waits_for_it_however_far_that_is(
-    deal: Deal, sandbox: Sandbox
-) -> None:
-    await work(sandbox, until=finished(await deal.fund()))
-    await deal.approve()
-    payout, provider = await deal.request_payout(), Dated()
-    provider.date = datetime.now(UTC) + timedelta(days=20)
-
-    async def attend() -> tuple[bool, float | None]:
-        await make_due(payout)
-        assert await orders.attend(await claim_one(), provider)
-        row = await order(payout)
-        due = "SELECT extract(epoch FROM due_at - now())::float8 / 3600 FROM payment_orders WHERE id = $1"
-        return row["is_stuck"], await fetch_value(due, payout)
-
-    for _ in ("at once", "and after weeks"):
-        is_stuck, hours = await attend()
-        assert not is_stuck
-        assert hours is not None
-        assert hours > 19 * 24
-        assert await orders.reconcile() == 0, "until then it is called no more, and there is nothing to look up"
-        await age_calls(payout, "15 days")
-    provider.date -= timedelta(days=21)
-    assert await attend() == (True, None), "the date is past, and weeks as well"
-
-
-async def test_what_cannot_be_done_yet_is_tried_once_an_hour_at_least(deal: Deal, sandbox: Sandbox) -> None:
-    await work(sandbox, until=finished(await deal.fund()))
-    await deal.approve()
-    payout = await deal.request_payout()
-    await fetch("UPDATE payment_orders SET attempts = 20 WHERE id = $1", payout)
-    assert await orders.attend(await claim_one(), Dated())
-    soon = "SELECT due_at BETWEEN now() + interval '1 minute' AND now() + interval '1 hour' FROM payment_orders WHERE id = $1"
-    assert await fetch_value(soon, payout)
-    assert await orders.reconcile() == 0

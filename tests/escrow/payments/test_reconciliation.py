@@ -17,8 +17,9 @@ from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.money import Money
 from escrow.payments import flow, leases, orders, reconciliation
+from escrow.payments.book_differences import DifferenceKind
 from escrow.payments.movements import Movement, MovementKind
-from escrow.payments.reconciliation import DifferenceKind, OpenDifference, book_costs, open_differences, pull, reconcile
+from escrow.payments.reconciliation import OpenDifference, book_costs, open_differences, pull, reconcile
 from escrow.payments.results import Exchange
 from escrow.payments.sandbox import Sandbox
 from escrow.payments.sandbox_behaviours import AMOUNTS, TOKENS

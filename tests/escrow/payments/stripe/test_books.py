@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from escrow.payments import reconciliation
+from escrow.payments.book_differences import DifferenceKind
 from escrow.payments.calls import RefundRequest, Step
 from escrow.payments.movements import MovementKind
 from escrow.payments.results import Failed, Succeeded
@@ -138,7 +139,7 @@ async def test_what_stripe_does_by_itself_with_the_platforms_balance_is_the_oper
     # What it takes back of something that it names may be a contract's.
     books.move("", "adjustment", -7_00, "usd", source="re_of_somebody")
     (one,) = (await reconciliation.reconcile(stripe, settling=-timedelta(days=10_000))).found
-    assert (one.kind, one.provider_minor) == (reconciliation.DifferenceKind.MOVEMENT, -7_00)
+    assert (one.kind, one.provider_minor) == (DifferenceKind.MOVEMENT, -7_00)
 
 
 async def test_a_balance_without_any_money_is_nothing(stripe: Stripe) -> None:
