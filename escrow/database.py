@@ -69,6 +69,7 @@ save the one that moves deliveries to an archive, which sets it higher."""
 _ALIAS: Final = "default"
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z]\w*)")
+_TYPED_PARAMETER: Final = re.compile(_PARAMETER.pattern + r"::\w+(\[\])?")
 
 _context: TortoiseContext | None = None
 
@@ -212,6 +213,11 @@ def unseen(parameter: str) -> str:
     depends on what is asked for names its parameters plainly.
     """
     return f"(SELECT {parameter})::{parameter.rpartition('::')[2]}"
+
+
+def blind(text: str) -> str:
+    """SQL for `Statement` that is planned without a look at any value: all its parameters are `unseen`, so its plan is kept."""
+    return _TYPED_PARAMETER.sub(lambda found: unseen(found[0]), text)
 
 
 class Rows:

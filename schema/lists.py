@@ -16,8 +16,9 @@ from escrow.database import Record
 from escrow.queries import changes, contracts, milestones
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
+from escrow.queries.ranges import Span
 from escrow.queries.reading import Reading, itself
-from escrow.queries.scans import Place, Span
+from escrow.queries.scans import Place
 from escrow.states import ContractState, MilestoneState
 from schema.compiled.declare import Selected
 from schema.connections import Connection, Window, once, page

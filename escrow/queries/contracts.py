@@ -22,8 +22,9 @@ from escrow.ids import Kind
 from escrow.queries import changes, events
 from escrow.queries.counts import Counted
 from escrow.queries.events import Stretch
+from escrow.queries.ranges import EVERYTHING, Span
 from escrow.queries.reading import CONTRACT_BESIDE, STATEMENTS_MAX, Reading, Selections, itself
-from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, counted, statement
+from escrow.queries.scans import Filter, Listed, Order, Place, counted, statement
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import ContractState
 from escrow.store.read import BESIDE_SQL, loaded_parts, mediator_sql, nested_sql, surroundings_of, surroundings_sql

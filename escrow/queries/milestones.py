@@ -21,8 +21,9 @@ from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
 from escrow.queries import changes, counts, scans
 from escrow.queries.counts import Counted
+from escrow.queries.ranges import EVERYTHING, Span, bounds, within
 from escrow.queries.reading import CONTRACT_BESIDE, STATEMENTS_MAX, Reading, Selections, itself
-from escrow.queries.scans import EVERYTHING, ROLES, Filter, Listed, Order, Place, Span, Viewed
+from escrow.queries.scans import ROLES, Filter, Listed, Order, Place, Viewed
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import MilestoneState
 from escrow.store.tables import MILESTONES
@@ -248,7 +249,8 @@ def _in_plans(reading: Reading[Any], who: Viewed, given: frozenset[str], *, back
         for source, seen in _sources(who, given)
     )
     ordered = f"contract_id {newest}, position {first}"
-    return Statement(f"SELECT * FROM ({found}) AS found ORDER BY {ordered} LIMIT {scans.LIMIT}")
+    sql = f"SELECT * FROM ({found}) AS found ORDER BY {ordered} LIMIT {scans.LIMIT}"
+    return scans.planned(sql, who, given)
 
 
 _PLANS: Final = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
@@ -291,4 +293,4 @@ def _conditions(given: frozenset[str]) -> list[str]:
         found.append(f"m.state = ANY ({scans.STATES})")
     if "currency" in given:
         found.append(f"c.currency = {scans.CURRENCY}")
-    return [*found, *scans.within("m", scans.bounds(given))]
+    return [*found, *within("m", bounds(given))]

@@ -12,33 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from escrow import titles
 from escrow.access import Actor, ActorKind
-from escrow.database import Statement
+from escrow.database import Statement, blind
 from escrow.errors import InvalidInput
 from escrow.queries import changes, counts
 from escrow.queries.counts import Counted
+from escrow.queries.ranges import NOTHING, Bounds, Span, bounds, within
 from escrow.queries.reading import STATEMENTS_MAX
 
 Place = tuple[object, str]
 """Where a page begins: the value of the order's key and the identifier of the last row before it."""
 
 ROLES: Final = ("client_id", "freelancer_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A span of a column's values: from the one, included, to before the other."""
-
-    start: date | datetime | None = None
-    before: date | datetime | None = None
-
-
-EVERYTHING: Final = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +70,8 @@ WORDS_OF_ALL: Final = ":words_of_all::text::tsquery"
 AFTER_ID: Final = ":after_id::text"
 """The parameters of statements, named as `values` gives them."""
 
-_Bounds = tuple[str | None, str | None]
-"""The parameters of a span: from, and before."""
+_NARROW: Final = frozenset({"words", "contract_id", "within"})
+"""Those by which a list is found, and then sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,35 +153,14 @@ def values(actor: Actor, wanted: Filter, kind: str, *, limit: int, after: Place 
 @lru_cache(maxsize=STATEMENTS_MAX)
 def _made(listed: Listed, order: Order, who: Viewed, given: frozenset[str]) -> Statement:
     """The statement of all pages that are asked for so."""
-    return Statement(_Page(listed, order, who, given).statement())
+    return planned(_Page(listed, order, who, given).statement(), who, given)
 
 
-def bounds(given: Collection[str]) -> dict[str, _Bounds]:
-    """The parameters of the spans of columns; since when something changed is told by the log."""
-    found: dict[str, _Bounds] = {}
-    for column, of_type in _SPANS.items():
-        start, before = f"{column}_from", f"{column}_before"
-        found[column] = (
-            f":{start}::{of_type}" if start in given and column != "updated_at" else None,
-            f":{before}::{of_type}" if before in given else None,
-        )
-    return found
-
-
-_NOTHING: Final = {"date": "0", "timestamptz": "interval '0'"}
-"""What a value of a span's type stays the same by if it is added."""
-
-_SPANS: Final = {"due_on": "date", "updated_at": "timestamptz", "deadline_at": "timestamptz"}
-
-
-def within(alias: str, spans: Mapping[str, _Bounds]) -> list[str]:
-    """The conditions that a row lies in these spans."""
-    return [
-        f"{alias}.{column} {sign} {bound}"
-        for column, span in spans.items()
-        for bound, sign in zip(span, (">=", "<"), strict=True)
-        if bound is not None
-    ]
+def planned(sql: str, who: Viewed, given: Collection[str]) -> Statement:
+    """A list's statement. Somebody's own walks the same index whoever asks, so its plan is kept; how a narrow one is best
+    found depends on what is asked for, and whether a walk over everything pays on how long the page is."""
+    is_bounded = not who.is_operator or "party" in given
+    return Statement(blind(sql) if is_bounded and _NARROW.isdisjoint(given) else sql)
 
 
 def titled(alias: str, contract_id: str) -> str:
@@ -217,8 +185,7 @@ class _Page:
     given: frozenset[str]
 
     def statement(self) -> str:
-        is_narrow = not self.given.isdisjoint(("words", "contract_id", "within"))
-        scans = [self._narrow()] if is_narrow else self._wide()
+        scans = self._wide() if _NARROW.isdisjoint(self.given) else [self._narrow()]
         if self.who.is_mediator:
             scans.append(self._disputed())
         merged = " UNION ALL ".join(f"({scan})" for scan in scans)
@@ -341,7 +308,7 @@ class _Page:
         source = changes.walk(self.listed.table, alias, self.listed.contract_id)
         return self._scan(source, conditions, (f"changed.{role}", *self.order.keys), joined=True)
 
-    def _bounds(self, first: list[tuple[str, str]], span: _Bounds) -> list[str]:
+    def _bounds(self, first: list[tuple[str, str]], span: Bounds) -> list[str]:
         """Where the scan begins and where it ends, one condition each that an index knows: of two PostgreSQL begins at either.
 
         The place of the page before lies within the span, unless that was another one then: so the scan begins at the place,
@@ -373,7 +340,7 @@ class _Page:
 
     def _unknown(self, key: str) -> str:
         """The order's key, said so that no index knows it."""
-        return f"{key} + {_NOTHING[self.order.type]}"
+        return f"{key} + {NOTHING[self.order.type]}"
 
     # -- what both have -------------------------------------------------------------------------------------------
 
@@ -410,7 +377,7 @@ class _Page:
         """The position from which on something counts as changed."""
         return changes.first_since(":updated_at_from::timestamptz")
 
-    def _other_spans(self) -> dict[str, _Bounds]:
+    def _other_spans(self) -> dict[str, Bounds]:
         """The spans of columns; since when something changed is told by the log."""
         return bounds(self.given)
 
@@ -428,7 +395,7 @@ class _Page:
         one = [f"{self.listed.contract_id} = {CONTRACT}"] if "contract_id" in self.given else []
         return [*one, f"{self.listed.contract_id} = ANY ({WITHIN})"] if "within" in self.given else one
 
-    def _spans(self, spans: Mapping[str, _Bounds]) -> list[str]:
+    def _spans(self, spans: Mapping[str, Bounds]) -> list[str]:
         return within(self.listed.alias, spans)
 
     def _state_is_any(self) -> str:

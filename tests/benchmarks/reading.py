@@ -19,7 +19,8 @@ from escrow.access import Actor
 from escrow.queries import contracts, feed, milestones, scans
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
-from escrow.queries.scans import Filter, Order, Span
+from escrow.queries.ranges import Span
+from escrow.queries.scans import Filter, Order
 from tests.benchmarks.options import Options
 from tests.benchmarks.tables import Table
 from tests.bulk import BUSY, PLAN, RARE, fill

@@ -19,8 +19,9 @@ from escrow.errors import DomainError
 from escrow.queries import changes, contracts, milestones
 from escrow.queries.contracts import ContractOrder, contracts_page
 from escrow.queries.milestones import MilestoneOrder, milestones_page
+from escrow.queries.ranges import Span
 from escrow.queries.reading import Reading, itself
-from escrow.queries.scans import Filter, Place, Span, statement
+from escrow.queries.scans import Filter, Place, statement
 from tests import plans
 from tests.bulk import BUSY, fill, fill_log
 from tests.factories import Deployment, party
