@@ -68,7 +68,7 @@ FLOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "escrow/accounts/events": (),
     "escrow/accounts/folds": ("base",),
     "escrow/accounts/queries": (),
-    "escrow/queries": ("changes", "counts", "reading", "scans", "views", "visibility"),
+    "escrow/queries": ("changes", "counts", "ranges", "reading", "scans", "views", "visibility"),
     "schema/types": ("common", "event_kinds", "paging", "plans", "standing"),
     "schema/mutations": ("every", "payloads", "running"),
 }
