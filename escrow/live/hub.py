@@ -75,11 +75,12 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
         self._look_at_keys_at = 0.0
         self._readers: dict[str | None, set[Reader]] = {}
+        self._leaning = 0
 
     @property
     def readers(self) -> int:
-        """How many readers are live."""
-        return sum(len(readers) for readers in self._readers.values())
+        """How many readers are live, by themselves or leaning on another."""
+        return self._leaning + sum(len(readers) for readers in self._readers.values())
 
     @asynccontextmanager
     async def connected(self, actor: Actor, on_end: Callable[[Ending], None]) -> AsyncIterator[Viewer]:
@@ -119,6 +120,15 @@ class Hub:
             readers.discard(reader)
             if not readers:
                 del self._readers[audience]
+
+    def lean(self, reader: Reader) -> None:
+        """Tell the reader nothing for now: another one, who is told the same, hears for both."""
+        self.detach(reader)
+        self._leaning += 1
+
+    def stand(self, _: Reader) -> None:
+        """The reader leans on nobody any more."""
+        self._leaning -= 1
 
     async def _follow(self) -> None:
         """Begin to follow the log, from its end, if nobody else has."""

@@ -57,24 +57,48 @@ class _LogSource(Source):
         """What this event, and those that happened with it, are to a subscriber."""
 
 
-class EventSource(_LogSource):
-    """Each event, with its cursor."""
+class _PlacedSource(_LogSource):
+    """Has one source event for each event, at its position."""
 
     def take(self) -> SourceEvent | None:
         if self._waiting:
             return self._waiting.pop(0)
         occurrence = self._reader.take()
-        return _event(occurrence) if occurrence is not None else None
+        return self._source_event(occurrence) if occurrence is not None else None
+
+    @property
+    def seen(self) -> int | None:
+        return None if self._waiting else self._reader.seen
+
+    def lean(self) -> None:
+        self._reader.lean()
+
+    def stand(self, after: int) -> None:
+        self._reader.stand(after)
+
+    def check(self) -> None:
+        self._reader.viewer.check()
 
     def _made_of(self, first: Occurrence) -> Iterable[SourceEvent]:
-        return (_event(first),)
+        return (self._source_event(first),)
+
+    @abstractmethod
+    def _source_event(self, occurrence: Occurrence) -> SourceEvent:
+        """The source event of an event, the same for all who read it."""
 
 
-class ChangeSource(_LogSource):
+class EventSource(_PlacedSource):
+    """Each event, with its cursor."""
+
+    def _source_event(self, occurrence: Occurrence) -> SourceEvent:
+        return _event(occurrence)
+
+
+class ChangeSource(_PlacedSource):
     """Each event with what it touched, and its cursor."""
 
-    def _made_of(self, first: Occurrence) -> Iterable[SourceEvent]:
-        return (_change(first),)
+    def _source_event(self, occurrence: Occurrence) -> SourceEvent:
+        return _change(occurrence)
 
 
 class ContractSource(_LogSource):
@@ -107,7 +131,7 @@ def _event(occurrence: Occurrence) -> SourceEvent:
     async def load(_: Context) -> Event:
         return event
 
-    return SourceEvent(occurrence.position, load, cursors.print_cursor(occurrence.position))
+    return SourceEvent(occurrence.position, load, cursors.print_cursor(occurrence.position), occurrence.position)
 
 
 @lru_cache(maxsize=256)
@@ -120,4 +144,4 @@ def _change(occurrence: Occurrence) -> SourceEvent:
     async def load(_: Context) -> Change:
         return change
 
-    return SourceEvent(occurrence.position, load, cursors.print_cursor(occurrence.position))
+    return SourceEvent(occurrence.position, load, cursors.print_cursor(occurrence.position), occurrence.position)

@@ -23,6 +23,8 @@ class SourceEvent:
     """The object that the subscription's field is; `None` if it is gone."""
     cursor: str | None = None
     """Where to go on from, if the source can."""
+    place: int | None = None
+    """Its position in the log, if it is the only source event there."""
 
 
 class Source(ABC):
@@ -47,6 +49,24 @@ class Source(ABC):
 
     def tell(self, on_news: Callable[[], None]) -> None:
         """Call it once, soon after there is something to take."""
+        raise NotImplementedError
+
+    @property
+    def seen(self) -> int | None:
+        """Up to which place nothing is left to take; `None` if it isn't flowing, or its source events have no places. Sources
+        that ask for the same and have seen as much have the same to come, so that one of them can hear for all."""
+        return None
+
+    def lean(self) -> None:
+        """Hear nothing for now: another source hears for both. Only for one that has `seen`."""
+        raise NotImplementedError
+
+    def stand(self, after: int) -> None:
+        """Hear again, of what comes after that place."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise `Ended` if whoever reads is to have nothing any more."""
         raise NotImplementedError
 
     @property

@@ -9,25 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, TypeVar
 
 from escrow import database
 from escrow.live.hub import PAUSES_SECONDS
+from schema.engine.pouring import Chorus, Found, Outlet, Pouring
+from schema.engine.shared_answer import SharedAnswer
 from schema.engine.sources import Source, SourceEvent
 
 ANSWERS_KEPT_MAX: Final = 32
 """Answers that a group keeps for those of it that come later; whoever comes later still has it executed again."""
-
-ANSWERS_KEPT_SECONDS: Final = 10.0
-"""And for how long: words may be erased meanwhile."""
-
-TOLD_AT_ONCE: Final = 100
-"""Streams that are told of an answer before the event loop looks at everything else, and sends what was written so far."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,9 +37,6 @@ class WithErrors(bytes):
 
 Sent = Callable[[], None]
 """Counts that an answer was handed over to one of those who get it."""
-
-Outlet = Callable[[bytes], bool]
-"""Takes the JSON of an answer if it can be sent at once, and says whether it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,55 +69,6 @@ async def once_there(make: Callable[[], Awaitable[T]], check: Callable[[], None]
             check()
 
 
-class _Answer:
-    """An answer that several wait for. Whoever leaves in the middle of it takes nothing from the others."""
-
-    def __init__(self, work: Awaitable[bytes | None]) -> None:
-        self._made_at = time.monotonic()
-        self._work = asyncio.ensure_future(work)
-        self._work.add_done_callback(self._tell)
-        self._waiting: list[Callable[[], None]] = []
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether it may still be given to somebody else."""
-        return time.monotonic() - self._made_at < ANSWERS_KEPT_SECONDS
-
-    @property
-    def is_there(self) -> bool:
-        """Whether `json` tells it by now."""
-        return self._work.done()
-
-    @property
-    def json(self) -> bytes | None:
-        """The answer, which is there; raises what went wrong with it."""
-        return self._work.result()
-
-    def give_up(self) -> None:
-        """Nobody waits for it any more."""
-        self._work.cancel()
-
-    def tell(self, on_arrival: Callable[[], None]) -> None:
-        """Call it once the answer is there; it must not raise."""
-        self._waiting.append(on_arrival)
-
-    async def arrived(self) -> bytes | None:
-        """The answer, as soon as it is there."""
-        if not self.is_there:
-            # A future of its own costs a tenth of a shield around the work.
-            waiter = asyncio.get_running_loop().create_future()
-            self.tell(partial(_end, waiter))
-            await waiter
-        return self.json
-
-    def _tell(self, _: object = None) -> None:
-        now, self._waiting = self._waiting[:TOLD_AT_ONCE], self._waiting[TOLD_AT_ONCE:]
-        for on_arrival in now:
-            on_arrival()
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._tell)
-
-
 @dataclass(slots=True, eq=False)
 class _Group:
     """Streams that ask for the same thing, and the answers that they got last."""
@@ -134,20 +76,22 @@ class _Group:
     key: Hashable
     """What they ask for; kept here alone, for it is as long as the question."""
     members: int = 0
-    answers: OrderedDict[Hashable, _Answer] = field(default_factory=OrderedDict)
-    begun_last: _Answer | None = None
+    answers: OrderedDict[Hashable, SharedAnswer] = field(default_factory=OrderedDict)
+    begun_last: SharedAnswer | None = None
     """The answer that was begun last, which may be kept nowhere else."""
+    chorus: Chorus = field(default_factory=Chorus)
+    """Those of them that are poured."""
 
     async def answer(self, source_event: SourceEvent, execute: Execute) -> bytes | None:
         if self.members == 1 and source_event.key not in self.answers:  # nobody to share with: no task of its own
             return await execute(source_event)
         return await self.begun(source_event, execute).arrived()
 
-    def begun(self, source_event: SourceEvent, execute: Execute) -> _Answer:
+    def begun(self, source_event: SourceEvent, execute: Execute) -> SharedAnswer:
         """The answer to the source event, which somebody of the group has waited for, or waits for, or will."""
         answer = self.answers.get(source_event.key)
         if answer is None or not answer.is_fresh:
-            self.begun_last = answer = _Answer(execute(source_event))
+            self.begun_last = answer = SharedAnswer(execute(source_event))
             if self.members > 1:  # else there is nobody to keep it for
                 self.answers[source_event.key] = answer
                 if len(self.answers) > ANSWERS_KEPT_MAX:
@@ -224,15 +168,25 @@ class Stream:
         """
         if self._source.is_flowing:
             over = asyncio.get_running_loop().create_future()
-            _Pouring(self, outlet, over)()
-            await over
+            pouring = Pouring(self, outlet, over, self._group.chorus)
+            pouring()
+            try:
+                await over
+            finally:
+                self._group.chorus.leave(pouring)
 
-    def take(self) -> tuple[_Answer, str | None] | None:
-        """The answer to what the source has next, which may not be there yet, and its cursor; `None` if it has nothing."""
+    @property
+    def seen(self) -> int | None:
+        """Up to which place in the log nothing is left to take; `None` if it can't be said, or it isn't flowing."""
+        return self._source.seen
+
+    def take(self) -> Found | None:
+        """What the source has next, with its answer, which may not be there yet; `None` if it has nothing."""
         source_event = self._source.take()
         if source_event is None:
             return None
-        return self._group.begun(source_event, self._execute), source_event.cursor
+        answer = self._group.begun(source_event, self._execute)
+        return Found(answer, source_event.cursor, source_event.place)
 
     def tell(self, on_news: Callable[[], None]) -> None:
         """Call it once, soon after there is something to take."""
@@ -246,56 +200,21 @@ class Stream:
         self._held = Payload.of(json, cursor)
         return False
 
+    def check(self) -> None:
+        """Raise `escrow.live.key_lifetimes.Ended` if the stream is over."""
+        self._source.check()
+
+    def lean(self) -> None:
+        """Hear nothing for now: another stream hears for both."""
+        self._source.lean()
+
+    def stand(self, after: int) -> None:
+        """Hear again, of what comes after that place in the log."""
+        self._source.stand(after)
+
     def close(self) -> None:
         """Let go of the source; a second time does nothing."""
         if not self._is_closed:
             self._is_closed = True
             self._source.close()
             self._leave(self._group)
-
-
-class _Pouring:
-    """One stream while it is poured. Called, it gives the outlet what is there, and has itself called again when there is more.
-
-    It is one object for all answers: with thousands of streams what each answer needs anew for each of them is what takes time.
-    """
-
-    __slots__ = ("_answer", "_cursor", "_outlet", "_over", "_stream")
-
-    def __init__(self, stream: Stream, outlet: Outlet, over: asyncio.Future[None]) -> None:
-        self._stream = stream
-        self._outlet = outlet
-        self._over = over
-        self._answer: _Answer | None = None
-        """What it waits for."""
-        self._cursor: str | None = None
-
-    def __call__(self) -> None:
-        over = self._over
-        try:
-            while not over.done():
-                if self._answer is None:
-                    found = self._stream.take()
-                    if found is None:
-                        self._stream.tell(self)
-                        return
-                    self._answer, self._cursor = found
-                    if not self._answer.is_there:
-                        self._answer.tell(self)
-                        return
-                answer, self._answer = self._answer, None
-                json = answer.json
-                if json is not None and not self._stream.give(self._outlet, json, self._cursor):
-                    _end(over)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for whoever waits
-            _end(over, error)
-
-
-def _end(over: asyncio.Future[None], error: BaseException | None = None) -> None:
-    """Tell whoever waits, if anybody still does."""
-    if over.done():
-        return
-    if error is None:
-        over.set_result(None)
-    else:
-        over.set_exception(error)

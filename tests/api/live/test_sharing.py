@@ -13,7 +13,7 @@ from escrow import bell, erasure, log
 from escrow.database import counting
 from escrow.live import hub, occurrences
 from escrow.live.occurrences import Occurrence
-from schema.engine import streaming
+from schema.engine import shared_answer, streaming
 from schema.engine.execution import Runner
 from tests.api.client import with_key
 from tests.api.live.serving import Served, serve, settled, until
@@ -69,6 +69,29 @@ async def test_the_same_for_the_same_viewer_is_executed_once_per_event_however_m
         assert len(served.door.runner._groups) == 2
     await served.readers(0)
     assert len(served.door.runner._groups) == 0
+
+
+async def test_one_socket_hears_for_all_who_ask_the_same_and_whoever_leaves_takes_nothing_from_the_others(
+    served: Served,
+) -> None:
+    people, hears = served.people, served.door.hub
+    async with AsyncExitStack() as stack:
+        there = [await stack.enter_async_context(AsyncExitStack()) for _ in range(SOCKETS)]
+        sockets = [await _listening(one, served, people.client.token) for one in there]
+        await served.readers(SOCKETS)
+        await until(lambda: sum(len(readers) for readers in hears._readers.values()) == 1)
+        while sockets:
+            for _ in range(2):
+                await people.deployment.propose("10.00")
+            leaves = len(sockets) // 2
+            sockets.pop(leaves)
+            await there.pop(leaves).aclose()
+            await people.deployment.propose("10.00")
+            for socket in sockets:
+                said = [await socket.event() for _ in range(6)]
+                assert [one["type"] for one in said] == ["contract.proposed", "milestone.added"] * 3
+                assert len({one["cursor"] for one in said}) == len(said)
+    await served.readers(0)
 
 
 async def test_no_task_is_woken_for_an_answer_that_can_go_out_at_once(
@@ -140,7 +163,7 @@ async def test_words_that_were_erased_are_not_said_again_to_whoever_replays(
             assert all(text["value"] is not None for text in said["texts"])
         await erasure.erase(deal.id)
         monkeypatch.setattr(hub, "WINDOW_SECONDS", 0.0)
-        monkeypatch.setattr(streaming, "ANSWERS_KEPT_SECONDS", 0.0)
+        monkeypatch.setattr(shared_answer, "ANSWERS_KEPT_SECONDS", 0.0)
         await until(lambda: not served.door.hub._window)
         await sockets[2].subscribe(query, {"after": "cur_0000000000000"})
         while (replayed := await sockets[2].event())["type"] != "contract.proposed":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from escrow.live.key_lifetimes import Ended, Ending
-from schema.engine import streaming
+from schema.engine import shared_answer
 from schema.engine.sources import Source, SourceEvent
 from schema.engine.streaming import Groups, Payload, Stream, WithErrors, once_there
 
@@ -216,7 +216,7 @@ async def test_who_leaves_while_an_answer_is_made_takes_nothing_from_the_others(
 
 
 async def test_many_are_told_in_parts_with_the_loop_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "TOLD_AT_ONCE", 3)
+    monkeypatch.setattr(shared_answer, "TOLD_AT_ONCE", 3)
     groups, executed = Groups(), Executed()
     sources, outlet = [Numbers() for _ in range(8)], Outlet()
     pouring = [asyncio.ensure_future(_open(groups, source, executed).pour(outlet)) for source in sources]
