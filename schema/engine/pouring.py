@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -67,13 +68,14 @@ class Pouring:
     It is one object for all answers: with thousands of streams what each answer needs anew for each of them is what takes time.
     """
 
-    __slots__ = ("_chorus", "_outlet", "_over", "_stream", "at", "found")
+    __slots__ = ("_chorus", "_context", "_outlet", "_over", "_stream", "at", "found")
 
     def __init__(self, stream: Poured, outlet: Outlet, over: asyncio.Future[None], chorus: Chorus) -> None:
         self._stream = stream
         self._outlet = outlet
         self._over = over
         self._chorus = chorus
+        self._context = copy_context()
         self.found: Found | None = None
         """What it waits for, or hands on."""
         self.at = BEFORE_ALL
@@ -104,6 +106,10 @@ class Pouring:
             self._give(found, json)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for whoever waits
             conclude(self._over, error)
+
+    def call_soon(self) -> None:
+        """Have it look for what is there, as itself: whoever asks for that may be about to leave."""
+        asyncio.get_running_loop().call_soon(self, context=self._context)
 
     def go_on(self) -> None:
         """Everybody has what was handed on."""
@@ -229,7 +235,7 @@ class Chorus:
             self._disperse(heir, had_by_all)
             return
         self._leader, self._place = heir, had_by_all
-        asyncio.get_running_loop().call_soon(heir)
+        heir.call_soon()
 
     def _disperse(self, heir: Pouring, had_by_all: int) -> None:
         """It lies too far back for anybody to be told of it: each reads on by itself."""
@@ -242,4 +248,4 @@ class Chorus:
     def _ask_again(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for one in waiting:
-            asyncio.get_running_loop().call_soon(one)
+            one.call_soon()

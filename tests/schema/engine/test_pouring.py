@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar, copy_context
 from typing import Final
 
 import pytest
@@ -53,6 +54,7 @@ class Positions(Source):
         self._is_live = False
         self._is_closed = False
         self._on_news: Callable[[], None] | None = None
+        self._context = copy_context()
         self._has_come = asyncio.Event()
 
     def hear(self, number: int) -> None:
@@ -62,7 +64,7 @@ class Positions(Source):
         self._has_come.set()
         on_news, self._on_news = self._on_news, None
         if on_news is not None:
-            asyncio.get_running_loop().call_soon(on_news)
+            asyncio.get_running_loop().call_soon(on_news, context=self._context)
 
     async def __anext__(self) -> SourceEvent:
         while (found := self.take()) is None:
@@ -91,7 +93,7 @@ class Positions(Source):
         return _event(self._position)
 
     def tell(self, on_news: Callable[[], None]) -> None:
-        self._on_news = on_news
+        self._on_news, self._context = on_news, copy_context()
 
     @property
     def seen(self) -> int | None:
@@ -290,6 +292,33 @@ async def test_when_the_leader_leaves_another_one_hears_for_all() -> None:
         assert len(log.sources) == 1
         assert all(one.came == list(range(1, number + 2)) for one in clients)
     for one in clients:
+        await one.leave()
+
+
+async def test_who_goes_on_in_the_leaders_place_does_so_as_itself() -> None:
+    whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+    executed: list[str] = []
+
+    class Named(Client):
+        async def _executed(self, source_event: SourceEvent) -> bytes | None:
+            executed.append(whose.get())
+            return await super()._executed(source_event)
+
+    def open_as(name: str) -> Client:
+        whose.set(name)
+        return Named(groups, log)
+
+    groups, log = Groups(), Log()
+    first, second, third = [copy_context().run(open_as, name) for name in ("first", "second", "third")]
+    await _turns()
+    log.happen()
+    await _turns()
+    await first.leave()
+    log.happen()
+    await _turns()
+    assert executed == ["first", "second"]
+    assert second.came == third.came == [1, 2]
+    for one in (second, third):
         await one.leave()
 
 
