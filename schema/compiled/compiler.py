@@ -1,7 +1,8 @@
-"""Compiles operations at their second use, and runs them; until then, and where it can't be done, graphql-core does."""
+"""Compiles operations that are used again, and runs them; until then, and where it can't be done, graphql-core does."""
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,9 +25,10 @@ from graphql.execution.values import VariableValues
 from schema.compiled import replay
 from schema.compiled.adapters.core import Adapter
 from schema.compiled.coercion import Coercers, Variables
+from schema.compiled.earned import Earned, NotEarned
 from schema.compiled.leaves import Leaves
 from schema.compiled.plan import Plan, Selection
-from schema.compiled.planning import NotCompiled, Planner, check
+from schema.compiled.planning import NotAtOnce, NotCompiled, Planner, check
 from schema.compiled.runs import Run
 
 FIELDS_MAX: Final = 2_000
@@ -45,13 +47,20 @@ OBJECTS_AT_ONCE: Final = 1_000
 """Objects of an answer that are completed at once: in a few milliseconds."""
 
 CHARACTERS_AT_ONCE: Final = 2_000
-"""A longer document is compiled elsewhere: this much takes about 5 ms."""
+FIELDS_AT_ONCE: Final = 60
+"""A longer document, or a plan of more fields, is compiled elsewhere: this much takes about 5 ms. Few characters can select
+many fields, by fragments that are used again, and by types that each have all fields of their interface."""
 
 Elsewhere: TypeAlias = Callable[[Callable[[], Any], Any], Awaitable[Any]]
 """Does the work of the first argument, for the context of the second, and answers what comes of it."""
 
 CHARACTERS_PER_USE: Final = 1_000
 """A document of so many characters has to be used once more before it is compiled, one of twice as many twice more."""
+
+CHARACTERS_A_FIELD: Final = 10
+FIELDS_A_USE: Final = 5
+"""What is compiled was earned before: reading so many characters took about as long as compiling a field, and executing the
+least operation as long as so many; see `Operation.earn`."""
 
 
 @dataclass(slots=True)
@@ -90,7 +99,9 @@ class Compiler:
         self.uses_before, self.fields_max, self.variants_max = uses_before, fields_max, variants_max
         self.leaves, self.coercers = Leaves(self.adapter), Coercers(schema)
         self.counts = Counts()
-        self._kept: OrderedDict[int, tuple[Plan, weakref.ref[Operation]]] = OrderedDict()
+        self._kept: OrderedDict[Plan, weakref.ref[Operation]] = OrderedDict()
+        self._gone: list[Plan] = []
+        """Plans whose operations are no more, which may be found out at any moment, by any thread that looks for garbage."""
 
     def operation(self, document: DocumentNode, node: OperationDefinitionNode) -> Operation:
         """An operation of a validated document, to be kept beside it and run any number of times."""
@@ -99,21 +110,26 @@ class Compiler:
     @property
     def fields_kept(self) -> int:
         """How many fields the plans have that are kept."""
-        return sum(plan.fields for plan, _ in self._kept.values())
+        self._let_go()
+        return sum(plan.fields for plan in self._kept)
 
     def keep(self, plan: Plan, operation: Operation) -> None:
         """Count a new plan among those that are kept, and let go of others if they are too many together."""
-        key = id(plan)
-        self._kept[key] = (plan, weakref.ref(operation, lambda _: self._kept.pop(key, None)))
+        self._kept[plan] = weakref.ref(operation, lambda _: self._gone.append(plan))
         while len(self._kept) > PLANS_KEPT_MAX or (len(self._kept) > 1 and self.fields_kept > FIELDS_KEPT_MAX):
-            _, (oldest, owner) = self._kept.popitem(last=False)
+            oldest, owner = self._kept.popitem(last=False)
             if (owning := owner()) is not None:
                 owning.forget(oldest)
 
     def used(self, plan: Plan) -> None:
         """A plan is used: it is the last to go."""
-        if id(plan) in self._kept:
-            self._kept.move_to_end(id(plan))
+        if plan in self._kept:
+            self._kept.move_to_end(plan)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        while self._gone:
+            self._kept.pop(self._gone.pop(), None)
 
 
 class Operation:
@@ -124,16 +140,23 @@ class Operation:
         text = node.loc.source.body if node.loc is not None else ""
         self._uses_left = compiler.uses_before and compiler.uses_before + len(text) // CHARACTERS_PER_USE
         self._is_long = len(text) > CHARACTERS_AT_ONCE
+        self._earned = Earned(
+            len(text) / CHARACTERS_A_FIELD if compiler.uses_before else math.inf,
+            compiler.fields_max if compiler.uses_before else math.inf,
+        )
         self._conditions: tuple[str, ...] = ()
         self._refusal: str | None = None
         self._variables: Variables | None = None
         self._fragments: dict[str, FragmentDefinitionNode] = {}
         self._plans: dict[tuple[Any, ...], Plan | str] = {}
         """By the values of the conditions; why there is none, where it can't be made."""
+        self._making: set[tuple[Any, ...]] = set()
+        """The plans that are being made elsewhere just now."""
 
     async def run(self, root: Any, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
         """What graphql-core's `execute` answers."""
         counts = self._compiler.counts
+        self.earn(FIELDS_A_USE)
         if self._uses_left:
             self._uses_left -= 1
             counts.uncompiled += 1
@@ -147,10 +170,17 @@ class Operation:
             plan = await self._plan(values, context)
             if isinstance(plan, Plan):
                 return await _Execution(self, plan, root, context, variables, values).run()
-            counts.fallbacks[plan] += 1
+            if plan is None:
+                counts.uncompiled += 1
+            else:
+                counts.fallbacks[plan] += 1
         else:
             counts.fallbacks[self._refusal or ""] += 1
         return await self._execute(root, context, variables)
+
+    def earn(self, fields: float) -> None:
+        """Say of a use that it is worth as much as compiling so many fields, beyond what any use is."""
+        self._earned.earn(fields)
 
     def compile_at_once(self) -> None:
         """Don't wait for another use: an operation that does much is worth it the first time."""
@@ -182,27 +212,31 @@ class Operation:
         except NotCompiled as refusal:
             self._refusal = str(refusal)
 
-    async def _plan(self, variables: VariableValues, context: Any) -> Plan | str:
-        """The plan for these values of the conditions, or why there is none."""
+    async def _plan(self, variables: VariableValues, context: Any) -> Plan | str | None:
+        """The plan for these values of the conditions, or why there is none; `None` if there is none yet."""
         conditions = {name: variables.coerced.get(name) for name in self._conditions}
         key = tuple(conditions.values())
         plan = self._plans.get(key)
         if isinstance(plan, Plan):
             self._compiler.used(plan)
-        elif plan is None:
+        elif plan is None and key not in self._making:
             if len(self._plans) >= self._compiler.variants_max:
                 return "too many variants"
-            self._plans[key] = plan = await self._made(conditions, context)
+            self._making.add(key)
+            try:
+                plan = await self._made(conditions, context)
+            finally:
+                self._making.discard(key)
+            if plan is not None:
+                self._plans[key] = plan
         return plan
 
-    async def _made(self, conditions: dict[str, Any], context: Any) -> Plan | str:
+    async def _made(self, conditions: dict[str, Any], context: Any) -> Plan | str | None:
         variables = VariableValues({}, conditions)  # a plan keeps nothing else of what somebody asked
-        elsewhere = self._compiler.elsewhere if self._is_long else None
         try:
-            if elsewhere is not None:
-                plan: Plan = await elsewhere(lambda: self._planned(variables), context)
-            else:
-                plan = self._planned(variables)
+            plan = await self._planned(variables, context)
+        except NotEarned:
+            return None
         except NotCompiled as refusal:
             return str(refusal)
         except GraphQLError:
@@ -210,13 +244,30 @@ class Operation:
         self._compiler.keep(plan, self)
         return plan
 
-    def _planned(self, variables: VariableValues) -> Plan:
+    async def _planned(self, variables: VariableValues, context: Any) -> Plan:
+        elsewhere = self._compiler.elsewhere
+        if elsewhere is None:
+            return self._planner(variables).plan()
+        if not self._is_long:
+            try:
+                return self._planner(variables).plan(at_once=FIELDS_AT_ONCE)
+            except NotAtOnce:
+                self._is_long = True
+        planned: Plan = await elsewhere(lambda: self._planner(variables).plan(), context)
+        return planned
+
+    def _planner(self, variables: VariableValues) -> Planner:
         compiler = self._compiler
-        fragments = {name: FragmentDetails(one) for name, one in self._fragments.items()}
-        planner = Planner(
-            compiler.schema, compiler.adapter, self._node, fragments, variables, compiler.leaves, compiler.fields_max
+        return Planner(
+            compiler.schema,
+            compiler.adapter,
+            self._node,
+            {name: FragmentDetails(one) for name, one in self._fragments.items()},
+            variables,
+            compiler.leaves,
+            compiler.fields_max,
+            self._earned,
         )
-        return planner.plan()
 
     async def _execute(self, root: Any, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
         """Leave it to graphql-core."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from keyword import iskeyword
 from typing import Any, Final
@@ -28,6 +29,7 @@ from graphql.pyutils import Path
 from schema.compiled.adapters.core import Adapter, DirectCall
 from schema.compiled.arguments import arguments_of
 from schema.compiled.declare import TYPENAME, Projection, Ready, Selected
+from schema.compiled.earned import Earned, NotEarned
 from schema.compiled.leaves import Leaves
 from schema.compiled.plan import AbstractPlace, Field, Kind, Kinds, KindsPlace, Place, Plan, Selection
 from schema.compiled.readers import readers_of
@@ -38,6 +40,10 @@ CONDITIONS: Final = ("skip", "include")
 
 class NotCompiled(Exception):
     """An operation that is left to graphql-core as a whole; the message says why."""
+
+
+class NotAtOnce(Exception):
+    """An operation with more fields than are planned at once."""
 
 
 class Planner:
@@ -52,23 +58,40 @@ class Planner:
         variables: VariableValues,
         leaves: Leaves,
         fields_max: int,
+        earned: Earned,
     ) -> None:
         self._schema, self._adapter, self._leaves, self._operation = schema, adapter, leaves, operation
         self._fragments, self._variables = fragments, variables
-        self._left = self._fields_max = fields_max
+        self._fields_max = self._most = fields_max
+        self._earned, self._planned = earned, 0
         self._selections: list[Selection] = []
 
-    def plan(self) -> Plan:
-        """The plan with its functions. Raises `NotCompiled`."""
+    def plan(self, *, at_once: int | None = None) -> Plan:
+        """The plan with its functions. Raises `NotCompiled`, `NotEarned`, and `NotAtOnce` for more fields than `at_once`."""
+        self._most = self._fields_max if at_once is None else at_once
         try:
-            roots = self._roots()
+            with self._allowed():
+                roots = self._roots()
             source = self._write()
         except RecursionError:
             raise NotCompiled("nested too deeply") from None
+        self._most = self._fields_max
         for root in roots:
             for field in root.work:
                 field.is_alone = len(root.work) == 1
-        return Plan(roots, source, lambda: self._fields_max - self._left)
+        return Plan(roots, source, lambda: self._planned)
+
+    @contextmanager
+    def _allowed(self) -> Iterator[None]:
+        """Plan as many fields as were earned; what is given up before its end took nothing."""
+        before = self._planned
+        try:
+            with self._earned.attempt():
+                yield
+        except (NotAtOnce, NotEarned):
+            self._earned.give_back(self._planned - before)
+            self._planned = before
+            raise
 
     def _write(self) -> str:
         """Give the selections that were planned their slots and their functions."""
@@ -105,9 +128,12 @@ class Planner:
         return selection
 
     def _field(self, parent: GraphQLObjectType, key: str, details: list[FieldDetails], path: Path) -> Field:
-        self._left -= 1
-        if self._left < 0:
+        if self._planned >= self._fields_max:
             raise NotCompiled(f"more than {self._fields_max} fields")
+        if self._planned >= self._most:
+            raise NotAtOnce
+        self._earned.take()
+        self._planned += 1
         definition = self._schema.get_field(parent, details[0].node.name.value)
         if definition is None:
             raise NotCompiled("not valid")
@@ -199,14 +225,18 @@ class Planner:
         return {one.name for one in self._schema.get_possible_types(named_type)}
 
     def _later(self, type_: GraphQLObjectType, field: Field) -> Selection | None:
-        """What is selected of one type of an interface or a union, while the plan is running already."""
+        """What is selected of one type of an interface or a union, while the plan is running already. Raises `NotEarned`."""
         try:
-            selection = self._below(type_, field)
+            with self._allowed():
+                selection = self._below(type_, field)
             selection.pure = False  # its objects are held by occurrences
             self._write()
         except (NotCompiled, RecursionError):
             self._selections = []
             return None
+        except NotEarned:
+            self._selections = []
+            raise
         return selection
 
     def _below(self, type_: GraphQLObjectType, field: Field) -> Selection:

@@ -15,7 +15,7 @@ from graphql import Executor
 from schema.compiled.adapters.core import Adapter
 from schema.compiled.plan import OBJECT, SELECTION, Field, Kind, Selection, is_occurrence
 from schema.compiled.readers import ReadyValue, readers_of
-from schema.compiled.runs import Run
+from schema.compiled.runs import UNREAD, Run
 
 
 class Recorded:
@@ -30,7 +30,7 @@ class Recorded:
         def recorded(source: Any, info: Any, **arguments: Any) -> Any:
             if is_occurrence(source):
                 field = source[SELECTION].by_key[info.path.key]
-                if field.slot or field.shape_slot:
+                if (slot := field.shape_slot or field.slot) and source[slot] is not UNREAD:
                     return self._value(source, field)
                 source = source[OBJECT]
             projection = self._adapter.projection(info.parent_type)

@@ -11,7 +11,7 @@ from asyncio import Future, ensure_future, gather
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from graphql import GraphQLList, GraphQLObjectType, GraphQLResolveInfoHelpers, Undefined
 from graphql.execution.executor import default_type_resolver
@@ -19,6 +19,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_iterable
 
 from schema.compiled.adapters.core import Adapter
+from schema.compiled.leaves import Unusual
 from schema.compiled.plan import (
     OBJECT,
     SELECTION,
@@ -127,8 +128,8 @@ class Run:
                     values.append(selection.readers[field.name](source))
                 else:
                     values.append(field.read(source))
-            except Exception as error:  # noqa: BLE001 - graphql-core reads it again and says what is wrong
-                values.append(error)
+            except Exception:  # noqa: BLE001 - graphql-core reads it again, and calls it or says what is wrong
+                values.append(UNREAD)
         return values
 
     # Calling
@@ -346,6 +347,10 @@ class Interrupted:
     def __iter__(self) -> Any:
         yield from self._items
         raise self._error
+
+
+UNREAD: Final = Unusual()
+"""In the place of an attribute that could not be read as one."""
 
 
 async def _outcome(awaitable: Awaitable[Any]) -> Any:

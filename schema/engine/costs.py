@@ -59,6 +59,9 @@ READ_ONCE: Final = 100
 CHARACTERS_A_POINT: Final = 2
 """What reading an unknown document costs: 1 ms, and 5 ms for each thousand characters."""
 
+COMPILED: Final = 8
+"""Compiling a field of an operation, which is paid by what its uses cost."""
+
 REFUSED: Final = 500
 """Finding out that an operation asks for too much: that may take as long as doing some of it."""
 

@@ -233,6 +233,8 @@ class Runner:
         context.listed_price = prepared.meter.listed(operation.variables)
         if context.budget is not None:
             await context.budget.spend(cost)
+        if prepared.compiled is not None:
+            prepared.compiled.earn((cost - costs.OPERATION) / costs.COMPILED)
         return prepared
 
     async def _answer_about_the_schema(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from typing import Any
 
@@ -11,6 +12,8 @@ from graphql.execution.values import VariableValues
 
 from schema.compiled import compiler as compiling
 from schema.compiled.compiler import Compiler, Operation
+from schema.compiled.earned import Earned, NotEarned
+from schema.compiled.plan import Plan
 
 SCHEMA = build_schema("type Query { a: Int b: Int query: Query }")
 ROOT: dict[str, Any] = {"a": 1, "b": 2}
@@ -44,6 +47,74 @@ async def test_a_long_document_has_to_come_more_often() -> None:
     assert (one.plans, compiler.counts.uncompiled) == ([], 6)
     await uses(one, 1)
     assert len(one.plans) == 1
+
+
+def repeating(name: str, levels: int = 5) -> str:
+    """A short document that selects many fields: each of its fragments is there twice as often as the one before."""
+    below = " ".join(
+        f"fragment F{n} on Query {{ x: query {{ ...F{n + 1} }} y: query {{ ...F{n + 1} }} }}" for n in range(levels)
+    )
+    return f"{{ {name}: query {{ ...F0 }} }} {below} fragment F{levels} on Query {{ a b }}"
+
+
+async def test_no_more_is_compiled_than_uses_earned_however_often_plans_are_let_go_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compiling, "FIELDS_KEPT_MAX", 150)  # room for one of the two
+    compiler, keep = Compiler(SCHEMA), Compiler.keep
+    made: list[int] = []
+
+    def noted(plan: Plan, operation: Operation) -> None:
+        made.append(plan.fields)
+        keep(compiler, plan, operation)
+
+    monkeypatch.setattr(compiler, "keep", noted)
+    texts = [repeating(name) for name in "pq"]
+    both = [operation(compiler, text) for text in texts]
+    for _ in range(50):
+        for one in both:
+            await uses(one, 1)
+    earned = sum(map(len, texts)) / compiling.CHARACTERS_A_FIELD + 100 * compiling.FIELDS_A_USE
+    assert len(made) > 2
+    assert sum(made) <= earned
+    assert compiler.counts.compiled + compiler.counts.uncompiled == 100
+
+
+async def test_what_uses_are_worth_is_compiled_the_sooner() -> None:
+    compiler = Compiler(SCHEMA)
+    dear, cheap = (operation(compiler, repeating(name)) for name in "pq")
+    dear.earn(100)
+    for one in (dear, cheap):
+        await uses(one, 2)
+    assert (len(dear.plans), len(cheap.plans)) == (1, 0)
+
+
+async def test_a_type_of_an_interface_is_planned_once_its_fields_are_earned() -> None:
+    schema: Any = build_schema(
+        "interface It { a: Int } type Thing implements It { a: Int b: Int } type Query { it: It }"
+    )
+    schema.type_map["It"].resolve_type = lambda *_: "Thing"
+    compiler = Compiler(schema)
+    keys = [f"k{n}" for n in range(45)]
+    one = operation(compiler, f"{{ it {{ ... on Thing {{ {' '.join(f'{key}: b' for key in keys)} }} }} }}")
+    for _ in range(12):
+        result = await one.run({"it": {"a": 1, "b": 2}}, None, {})
+        assert result.data == {"it": dict.fromkeys(keys, 2)}
+    assert compiler.counts.uncompiled == 1
+    assert compiler.counts.replayed > 0, "graphql-core completes what isn't planned yet"
+    assert compiler.counts.compiled == 11 - compiler.counts.replayed > 0
+    assert [plan.fields for plan in one.plans] == [46]
+
+
+def test_an_attempt_that_fails_is_not_made_again_before_twice_as_much_is_there() -> None:
+    earned = Earned(10, most=1_000)
+    attempts = 0
+    for _ in range(64):
+        with contextlib.suppress(NotEarned), earned.attempt():
+            attempts += 1
+            raise NotEarned
+        earned.earn(10)
+    assert attempts == 7  # with 10, 20, 40, … 640
 
 
 async def test_conditions_make_a_bounded_number_of_plans() -> None:
@@ -93,6 +164,25 @@ async def test_a_plan_goes_with_its_document() -> None:
     await uses(operation(compiler, "{ a b }"), 1)
     gc.collect()
     assert compiler.fields_kept == 1
+
+
+async def test_a_document_may_go_while_plans_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = Compiler(SCHEMA, uses_before=0)
+    kept = [operation(compiler, f"{{ {name}: a }}") for name in "pqr"]
+    for one in kept:
+        await uses(one, 1)
+    whole = vars(Plan)["fields"]
+
+    def fields(plan: Plan) -> int:
+        del kept[:2]  # as if this were the moment in which they are found to be garbage
+        found: int = whole.fget(plan)
+        return found
+
+    one = kept[2]
+    monkeypatch.setattr(Plan, "fields", property(fields))
+    assert compiler.fields_kept == 3
+    assert compiler.fields_kept == 1
+    assert len(one.plans) == 1
 
 
 async def test_the_number_of_plans_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:

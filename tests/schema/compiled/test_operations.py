@@ -287,6 +287,43 @@ async def test_an_iterator_that_is_asked_for_by_two_names_is_read_by_the_first(t
     await both(made, text, root=lambda: {"node": {"list": items(), "loose_list": [{"list": items()}]}})
 
 
+class Methodical:
+    """An object whose fields are methods, which graphql-core calls."""
+
+    def __init__(self, value: int = 1) -> None:
+        self._value = value
+
+    def value(self, _: Any) -> int:
+        return self._value
+
+    def loose(self, _: Any) -> Methodical | None:
+        return Methodical(self._value + 1) if self._value < 3 else None
+
+    def list(self, _: Any) -> Any:
+        return [Methodical(7), Methodical(8)]
+
+    @property
+    def loose_list(self) -> Any:
+        raise ValueError("it can't be read")
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        "value loose { value }",
+        "value strict { value }",
+        "loose { value loose { strict { value } } }",
+        "list { value strict { value } } again: list { value }",
+        "loose { value } loose_list { strict { value } }",
+    ],
+)
+async def test_methods_are_called_also_above_resolvers(selected: str) -> None:
+    made = schema(Node__strict=lambda *_: {"value": 9})
+    found = await both(made, f"{{ node {{ {selected} }} }}", root=lambda: {"node": Methodical()})
+    assert [error["message"] for error in found.errors] == ["it can't be read"] * ("loose_list" in selected)
+    await both(made, f"{{ node {{ {selected} }} }}", root=lambda: {"node": lambda _: Methodical()})
+
+
 async def test_mutations_are_carried_out_one_after_the_other() -> None:
     sums: list[int] = []
 

@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, get_named_type, get_nullable_type, is_leaf_type, is_list_type, parse
 
+from escrow.settings import Compilation
+from schema import build
 from schema.build import executable
+from schema.compiled.compiler import CHARACTERS_A_FIELD, FIELDS_A_USE
 from schema.compiled.declare import BATCH
 from schema.engine import costs
 from schema.engine.annexed import DEAR
 from schema.engine.context import Context
-from schema.engine.execution import Operation, Runner
+from schema.engine.execution import COMPILED_AT_ONCE, Operation, Runner
 from schema.engine.limits import COST_MAX, Meter, TooComplex, _Measure
 from schema.types.event_types import event_types_list
+from tests.factories import party
 
 
 def _cost(query: str, **variables: Any) -> int:
@@ -247,3 +251,16 @@ def test_a_page_size_of_any_length_counts_as_the_most_that_there_is(digits: int)
     assert _cost(f"{{ contracts(first: {'9' * digits}) {{ nodes {{ id milestones {{ id }} }} }} }}") == most
     asked = f"query ($n: Int = {'9' * digits}) {{ contracts(first: $n) {{ nodes {{ id milestones {{ id }} }} }} }}"
     assert _cost(asked) == most
+
+
+async def test_what_is_compiled_was_earned_by_what_uses_cost() -> None:
+    asked = " ".join(f"a{n}: eventTypes {{ ...F }}" for n in range(8))
+    query = f"{{ {asked} }} fragment F on EventType {{ name family description b: name c: name d: name e: name }}"
+    fields, worth_of_text = 8 * 8, len(query) / CHARACTERS_A_FIELD
+    price = _cost(query)
+    assert worth_of_text + 2 * FIELDS_A_USE < fields < price / costs.COMPILED
+    assert price < COMPILED_AT_ONCE
+    runner = build.runner(Compilation.ON)
+    for _ in range(2):
+        assert (await runner.run(Operation(query=query), Context(party("acc_1")))).ran
+    assert (runner.counts.uncompiled, runner.counts.compiled) == (1, 1)
