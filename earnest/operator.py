@@ -79,7 +79,8 @@ async def connected(database_url: str, *, pool_size: int | None = None) -> Async
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """Refuse with `CannotStart` where the database is away, goes away meanwhile, lets nobody in, or has no tables.
+    """Refuse with `CannotStart` where the database is away, goes away meanwhile, lets nobody in, has no tables, or has one that
+    somebody else doesn't let go.
 
     A traceback would end the command with 1, by which some of them say that they found something.
     """
@@ -92,6 +93,10 @@ def in_one_line() -> Iterator[None]:
         yield
     except asyncpg.UndefinedTableError:
         raise CannotStart("the database has no tables yet: run `earnest migrate`") from None
+    except asyncpg.LockNotAvailableError:
+        raise CannotStart(
+            "a table is taken by somebody else (`pg_locks` and `pg_stat_activity` tell by whom): end that, and run this again"
+        ) from None
     except (*database.AWAY, *shut, asyncpg.InsufficientResourcesError) as error:
         if isinstance(error, OSError) and _is_ours(error):
             raise

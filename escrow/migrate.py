@@ -44,6 +44,11 @@ LOCK_MS: Final = 400
 """How long a step waits for a table: as long as it waits, so does everything that comes to that table after it."""
 
 LOCK_TRIES: Final = 60
+
+VACUUM_MS: Final = 5_000
+"""How much longer than `deadlock_timeout` a step waits for who vacuums or analyses a table, which keeps nobody else waiting. What
+PostgreSQL does so by itself ends for whoever has waited that long (a second), and for nobody who gives up sooner."""
+
 PAUSE_SECONDS: Final = 1.0
 """Between two tries, in which what waited goes on."""
 
@@ -210,13 +215,14 @@ async def _take(step: migrations.Migration, connection: Connection) -> str:
 
 async def _at_once(step: migrations.Migration, connection: Connection) -> None:
     """The plain SQL of a step, and the note that it was taken, in one transaction that keeps nobody waiting for long."""
+    statements = [cast("str", one.sql) for one in step.operations if isinstance(one, RunSQL)]
     for left in reversed(range(LOCK_TRIES)):
         try:
             async with connection.transaction():
+                await _send_vacuums_away(statements, connection)
                 await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
-                for one in step.operations:
-                    if isinstance(one, RunSQL):
-                        await connection.execute(cast("str", one.sql))
+                for sql in statements:
+                    await connection.execute(sql)
                 await connection.execute(
                     "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, clock_timestamp())",
                     *(step.app_label, step.name),
@@ -227,6 +233,27 @@ async def _at_once(step: migrations.Migration, connection: Connection) -> None:
                 raise
             _log.warning("a table is taken, the step is tried again", extra={"step": _named(step), "error": error})
             await _pause(PAUSE_SECONDS)
+
+
+async def _send_vacuums_away(statements: Sequence[str], connection: Connection) -> None:
+    """Have nobody vacuum or analyse the tables that these statements name until the transaction ends."""
+    rows = await connection.fetch(_VACUUMED, "\n".join(statements))
+    if rows:
+        await connection.execute(_BE_PATIENT, VACUUM_MS)
+        await connection.execute(f"LOCK TABLE {', '.join(row['name'] for row in rows)} IN SHARE UPDATE EXCLUSIVE MODE")
+
+
+_VACUUMED: Final = """
+SELECT DISTINCT relation::regclass::text AS name FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND mode = 'ShareUpdateExclusiveLock'
+    AND granted AND pid <> pg_backend_pid() AND relkind = 'r' AND strpos($1, relname) > 0
+ORDER BY 1
+"""
+
+_BE_PATIENT: Final = """
+SELECT set_config(
+    'lock_timeout', (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000 + $1::int)::int::text, true)
+"""
 
 
 async def _pause(seconds: float) -> None:

@@ -64,6 +64,7 @@ class EventStream:
         self._last_event_id = last_event_id or None
         self._stream: Stream | None = None
         self._closing: Closing | None = None
+        self._leaving: Closing | None = None
         self._work: asyncio.Task[None] | None = None
         self._comment: asyncio.Task[None] | None = None
         self._is_open = False
@@ -95,6 +96,12 @@ class EventStream:
         elif (error := work.exception()) is not None:
             raise error
 
+    def finish(self, closing: Closing) -> None:
+        """Close it likewise, unless it is no stream, or isn't yet: then it is answered, or ends where it begins."""
+        self._leaving = closing
+        if self._stream is not None:
+            self.end(closing)
+
     def end(self, closing: Closing) -> None:
         """Close it as soon as possible, saying why; the first reason counts."""
         if self._closing is None and self._work is not None and not self._work.done():
@@ -125,6 +132,8 @@ class EventStream:
                 if isinstance(started, Stream):
                     stack.callback(started.close)
                     stack.enter_context(self._door.connections.following(context.account_id))
+                    if self._leaving is not None:
+                        self.end(self._leaving)
             except NotAQuery:
                 said = "GET only runs queries and subscriptions; send mutations with POST."
                 await refusal(said, status=405, headers={"allow": "POST"})(scope, receive, self._asgi_send)

@@ -48,8 +48,11 @@ PING_SECONDS: Final = 20.0
 PONG_SECONDS: Final = 15.0
 """How long it may take to answer."""
 
-STOP_SECONDS: Final = 2.0
-"""How long a process that stops waits until everybody was told."""
+FINISH_SECONDS: Final = 1.5
+"""How long a process that stops waits for operations with one answer, such as mutations, that go on over streams' connections."""
+
+STOP_SECONDS: Final = 0.5
+"""How long it then waits until everybody was told."""
 
 COMMENT_SECONDS: Final = 12.0
 """After so long without an event an event stream carries a comment, so that nothing on the way takes it for dead."""
@@ -82,6 +85,9 @@ class Connection(Protocol):
 
     def look(self, now: float) -> None:
         """Do what is due by the monotonic clock; never waits."""
+
+    def finish(self, closing: Closing) -> None:
+        """Close it likewise, once what was asked there and has one answer is answered."""
 
     def end(self, closing: Closing) -> None:
         """Close it as soon as possible, saying why; the first reason counts."""
@@ -134,14 +140,24 @@ class Connections:
             yield
 
     async def end_all(self) -> None:
-        """This process stops: tell everybody to connect to another one, and wait a moment until they were told."""
-        self._all_ended = asyncio.Event()
+        """This process stops: tell everybody to connect to another one, and wait a moment until they were told.
+
+        A mutation that was begun is answered first: whoever hears instead that it should connect again may repeat it.
+        """
+        self._all_ended = all_ended = asyncio.Event()
+        for connection in tuple(self._open):
+            connection.finish(STOPPING)
+        await self._have_ended(all_ended, FINISH_SECONDS)
         for connection in tuple(self._open):
             connection.end(STOPPING)
+        await self._have_ended(all_ended, STOP_SECONDS)
+
+    async def _have_ended(self, all_ended: asyncio.Event, seconds: float) -> None:
+        """Wait until all have, so long at most."""
         if self._open:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS):
-                    await self._all_ended.wait()
+                async with asyncio.timeout(seconds):
+                    await all_ended.wait()
 
     async def stop(self) -> None:
         """Look no more."""

@@ -125,7 +125,9 @@ class _Socket:
         self._heard_at = time.monotonic()
         self._pinged_at: float | None = None
         self._waits_since: float | None = None
+        self._running = 0
         self._closing: Closing | None = None
+        self._leaving: Closing | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -152,6 +154,15 @@ class _Socket:
             self._closing = Closing(Code.INTERNAL, f"Something went wrong inside. The trace id is {trace_id()}.")
         if self._closing is not None:
             await self._close(self._closing)
+
+    def finish(self, closing: Closing) -> None:
+        """Close it likewise, once every operation under way that has one answer is answered."""
+        self._leaving = closing
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._leaving is not None and self._running <= len(self._streams):
+            self.end(self._leaving)
 
     def end(self, closing: Closing) -> None:
         """Close it as soon as possible, saying why; the first reason counts."""
@@ -267,6 +278,7 @@ class _Socket:
     async def _operate(self, operation_id: str, operation: Operation) -> None:
         if operation.trace is not None:
             traces.begin(operation.trace._replace(request_id=traces.current().request_id))
+        self._running += 1
         try:
             await self._run(operation_id, operation)
         except (BadCredentials, OverBudget):
@@ -282,6 +294,8 @@ class _Socket:
         finally:
             if self._operations.get(operation_id) is asyncio.current_task():
                 del self._operations[operation_id]
+            self._running -= 1
+            self._leave()
 
     async def _run(self, operation_id: str, operation: Operation) -> None:
         """Answer the operation; each is looked at with the rights that the key has now."""
@@ -324,6 +338,7 @@ class _Socket:
 
     async def _stream(self, operation_id: str, stream: Stream) -> None:
         self._streams[operation_id] = stream
+        self._leave()
         start = messages.next_start(operation_id)
         try:
             while True:

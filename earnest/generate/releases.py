@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from graphql import build_schema
+from graphql import GraphQLInputObjectType, GraphQLSchema, build_schema
 from graphql.utilities import DangerousChangeType, find_breaking_changes, find_dangerous_changes
 
 from escrow.release import RELEASE
@@ -22,6 +22,11 @@ RELEASES: Final = Path(__file__).parents[2] / "docs" / "releases"
 BREAKS: Final = "breaks.toml"
 SDL: Final = "schema.graphql"
 EVENTS: Final = "events.json"
+
+OTHERWISE: Final = frozenset(
+    {DangerousChangeType.ARG_DEFAULT_VALUE_CHANGE, DangerousChangeType.INPUT_FIELD_DEFAULT_VALUE_CHANGE}
+)
+"""What graphql-core only calls dangerous: who leaves something out gets something else, or is refused."""
 
 SAID: Final = frozenset({"description", "title", "examples"})
 """What tells people something and programs nothing."""
@@ -52,12 +57,18 @@ def broken_in_schema(sdl: str, folder: Path = RELEASES) -> list[str]:
     """What of the last release's GraphQL schema doesn't hold any more, and isn't declared."""
     was, now = build_schema((last(folder) / SDL).read_text(encoding="utf-8")), build_schema(sdl)
     found = [change.description for change in find_breaking_changes(was, now)]
-    found += [
-        change.description
-        for change in find_dangerous_changes(was, now)
-        if change.type is DangerousChangeType.ARG_DEFAULT_VALUE_CHANGE
-    ]
-    return _undeclared(found, folder)
+    found += [change.description for change in find_dangerous_changes(was, now) if change.type in OTHERWISE]
+    return _undeclared([*found, *_narrowed(was, now)], folder)
+
+
+def _narrowed(was: GraphQLSchema, now: GraphQLSchema) -> Iterator[str]:
+    """Inputs that took several of their fields and take exactly one now, which graphql-core doesn't look at."""
+    for name, before in was.type_map.items():
+        after = now.type_map.get(name)
+        if not isinstance(before, GraphQLInputObjectType) or not isinstance(after, GraphQLInputObjectType):
+            continue
+        if after.is_one_of and not before.is_one_of:
+            yield f"{name} takes exactly one of its fields now."
 
 
 def broken_in_events(events: Json, folder: Path = RELEASES) -> list[str]:

@@ -1,7 +1,8 @@
 """Takes away what the tables did for processes of former releases: triggers, functions, defaults, and keys beside wider ones.
 
 The keys that go are those that no statement looks anything up by; the wider key that stays beside each refuses what it refused.
-Nothing is wrong if a statement finds that it was carried out already.
+Nothing is wrong if a statement finds that it was carried out already. Tables are taken in the order in which commands take them,
+the log's last: else a command would wait for what this step has while it waits for what the command has, and so would all.
 """
 
 from typing import Final
@@ -10,13 +11,24 @@ from tortoise.migrations.operations import Operation, RunSQL
 
 from escrow.parts import After
 
-FILLING_IN: Final = """
-DROP TRIGGER IF EXISTS texts_know_their_stream ON texts;
-DROP TRIGGER IF EXISTS log_pending_knows_its_stream ON log_pending;
+PROVIDERS: Final = """
 DROP TRIGGER IF EXISTS provider_calls_know_their_contract ON provider_calls;
-DROP FUNCTION IF EXISTS know_the_stream(), know_the_contract(), title_search(TEXT, TEXT, TEXT);
 ALTER TABLE provider_calls ALTER COLUMN provider DROP DEFAULT;
 ALTER TABLE provider_movements ALTER COLUMN provider DROP DEFAULT;
+"""
+
+KEYS: Final = """
+ALTER TABLE deposits DROP CONSTRAINT IF EXISTS deposits_order_is_its_own;
+ALTER TABLE submissions DROP CONSTRAINT IF EXISTS submissions_are_numbered;
+DROP INDEX IF EXISTS refund_requests_one_holds_a_milestone;
+DROP INDEX IF EXISTS disputes_one_holds_a_milestone;
+"""
+
+LOG: Final = """
+DROP TRIGGER IF EXISTS log_pending_knows_its_stream ON log_pending;
+ALTER TABLE log_pending DROP CONSTRAINT IF EXISTS log_pending_once;
+DROP TRIGGER IF EXISTS texts_know_their_stream ON texts;
+DROP FUNCTION IF EXISTS know_the_stream(), know_the_contract(), title_search(TEXT, TEXT, TEXT);
 """
 
 ERASURE: Final = """
@@ -51,15 +63,6 @@ ALTER TABLE titles DROP CONSTRAINT IF EXISTS titles_contract_id_not_null,
     ADD CONSTRAINT titles_contract_id_not_null NOT NULL contract_id NOT VALID;
 """
 
-KEYS: Final = {
-    "deposits_order_is_its_own": "ALTER TABLE deposits DROP CONSTRAINT IF EXISTS deposits_order_is_its_own",
-    "submissions_are_numbered": "ALTER TABLE submissions DROP CONSTRAINT IF EXISTS submissions_are_numbered",
-    "refund_requests_one_holds_a_milestone": "DROP INDEX IF EXISTS refund_requests_one_holds_a_milestone",
-    "disputes_one_holds_a_milestone": "DROP INDEX IF EXISTS disputes_one_holds_a_milestone",
-    "log_pending_once": "ALTER TABLE log_pending DROP CONSTRAINT IF EXISTS log_pending_once",
-}
-"""By the name of the key that goes."""
-
 
 class Migration(After):
     release = "1.1.0"
@@ -68,4 +71,4 @@ class Migration(After):
         "keep_title": "does what it did for every row that says whose it is, as all do",
     }
     dependencies = [("escrow", "m0033_former_1_titles")]
-    operations: list[Operation] = [RunSQL(FILLING_IN), RunSQL(ERASURE), RunSQL(TITLES), *map(RunSQL, KEYS.values())]
+    operations: list[Operation] = [RunSQL(sql) for sql in (PROVIDERS, KEYS, LOG, ERASURE, TITLES)]

@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from earnest import operator
@@ -18,7 +19,7 @@ from earnest.cli import make_parser
 from earnest.commands.acts import show_acts, show_refused
 from earnest.commands.keys import expiry
 from earnest.demo.people import KEYS_FILE
-from earnest.operator import Answer
+from earnest.operator import Answer, in_one_line
 from earnest.run.embedded import DIRECTORY
 from earnest.run.refusing import CannotStart
 from escrow import database, documents, ids
@@ -330,6 +331,16 @@ async def test_a_database_that_is_not_there_or_empty_is_one_clear_line(server: T
     code, _, remarked = await started("fees show", **settings("postgres://nobody@127.0.0.1:1/nothing", redis_url))
     assert (code, remarked.count("\n")) == (2, 1)
     assert remarked.startswith("earnest: the database does not answer: ")
+
+
+async def test_a_table_that_somebody_does_not_let_go_is_one_clear_line(database_clone: str) -> None:
+    holder, other = await asyncpg.connect(database_clone), await asyncpg.connect(database_clone)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE deployment")
+        with pytest.raises(CannotStart, match="a table is taken by somebody else"), in_one_line():
+            async with other.transaction():
+                await other.execute("LOCK TABLE deployment NOWAIT")
+    await asyncio.gather(holder.close(), other.close())
 
 
 ON_THE_DATABASE = ("audit", "reconcile", "secrets", "erase ctr_1", "restore --settle ord_1")

@@ -21,7 +21,8 @@ from webhooks.events import catalogue
 ROOT = Path(__file__).parents[2]
 
 SDL = """
-type Query { contract(id: ID!, first: Int = 20): Contract }
+type Query { contract(id: ID!, first: Int = 20, filter: Filter): Contract }
+input Filter { open: Boolean! = true, by: ID }
 type Contract { id: ID!, title: String, state: State! }
 enum State { OPEN CLOSED }
 """
@@ -97,6 +98,9 @@ def test_releases_are_ordered_by_their_numbers(folder: Path) -> None:
         ("first: Int = 20", "first: Int = 50", "default"),
         ("id: ID!, first", "id: ID!, by: ID!, first", "added"),
         (", first: Int = 20", "", "removed"),
+        ("open: Boolean! = true", "open: Boolean! = false", "default"),
+        ("open: Boolean! = true", "open: Boolean!", "default"),
+        ("input Filter { open: Boolean! = true", "input Filter @oneOf { open: Boolean", "exactly one"),
     ],
 )
 def test_a_change_of_the_schema_that_breaks_a_client_is_found(folder: Path, was: str, now: str, said: str) -> None:
@@ -171,9 +175,25 @@ def test_what_is_deprecated_says_since_when_and_stays_for_a_year_at_least() -> N
     reasons = set(re.findall(r'@deprecated(?:\(reason: "([^"]*)"\))?', sdl()))
     assert reasons, "nothing is deprecated, so this test says nothing"
     for reason in reasons:
-        found = DEPRECATED.search(reason)
-        assert found is not None, reason
-        assert date.fromisoformat(found[2]) - _released(found[1]) >= timedelta(days=365), reason
+        assert _stays_long_enough(reason), reason
+
+
+def test_what_a_release_that_is_not_out_yet_deprecates_has_its_date_read_when_that_is_known() -> None:
+    assert _stays_long_enough(f"Nobody reads it. Since {RELEASE}, removed not before 9999-12-01.")
+    assert _stays_long_enough(f"Nobody reads it. Since {RELEASE}, removed not before 2026-12-01.") == (
+        VERSION != RELEASE
+    )
+    assert not _stays_long_enough("Nobody reads it. Since 1.0.0, removed not before 2027-11-01.")
+    assert not _stays_long_enough("Nobody reads it.")
+
+
+def _stays_long_enough(reason: str) -> bool:
+    """Whether a deprecation says so, as far as the release that it came with is out and has a date."""
+    found = DEPRECATED.search(reason)
+    if found is None:
+        return False
+    is_out = found[1] != RELEASE or VERSION == RELEASE
+    return not is_out or date.fromisoformat(found[2]) - _released(found[1]) >= timedelta(days=365)
 
 
 def _released(version: str) -> date:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import tempfile
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from tortoise.migrations.operations import Operation, RunSQL
 
+from earnest.engines.postgres import EmbeddedPostgres
+from earnest.engines.processes import Record
 from escrow import database, migrate, settings
 from escrow.migrate import Extent, NotYet
 from escrow.parts import After, Before, Concurrently, InBatches, Part, release_of, turn_of
@@ -259,6 +263,54 @@ async def test_a_step_gives_way_to_whoever_has_the_table_and_lets_others_pass(
     free.set()
     assert await migrating == BEFORE
     await holder.close()
+
+
+CROWDED = """
+CREATE TABLE tortoise_migrations (app TEXT, name TEXT, applied_at TIMESTAMPTZ);
+CREATE TABLE crowded (id INT) WITH (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0);
+INSERT INTO crowded SELECT generate_series(1, 100000);
+DELETE FROM crowded WHERE id % 2 = 0;
+"""
+VACUUMING = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'crowded'::regclass AND mode = 'ShareUpdateExclusiveLock' AND granted)
+"""
+SLOWLY = {"autovacuum_naptime": "1s", "autovacuum_vacuum_cost_delay": "100ms", "autovacuum_vacuum_cost_limit": "1"}
+"""A page takes a tenth of a second: the table is vacuumed for a minute."""
+
+
+async def test_a_step_has_postgresql_vacuum_its_table_another_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "LOCK_TRIES", 3)
+    monkeypatch.setattr(migrate, "PAUSE_SECONDS", 0.0)
+    step = type("Migration", (Before,), {"operations": [RunSQL("ALTER TABLE crowded ADD COLUMN colour TEXT")]})
+    async with own_postgres(tmp_path, SLOWLY) as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute(CROWDED)
+        while not await connection.fetchval(VACUUMING):  # noqa: ASYNC110 - nothing rings when it begins
+            await asyncio.sleep(0.05)
+        await migrate._at_once(step("m9999_made_up", "escrow"), cast("database.Connection", connection))
+        assert await connection.fetchval("SELECT name FROM tortoise_migrations") == "m9999_made_up"
+        await connection.close()
+
+
+@asynccontextmanager
+async def own_postgres(folder: Path, given: Mapping[str, str]) -> AsyncIterator[str]:
+    """The URL of a server of the test's own: the session's vacuums nothing by itself."""
+    folder.chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="earnest-", dir="/tmp") as sockets:
+        server = EmbeddedPostgres(
+            data=folder / "postgres",
+            sockets=Path(sockets),
+            log=folder / "log",
+            record=Record(folder / "processes.json"),
+            settings=given,
+        )
+        try:
+            await server.start()
+            yield server.url
+        finally:
+            await server.stop()
 
 
 ASKING = """

@@ -7,6 +7,7 @@ died before it called; "received" is one that died after it.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 from collections import Counter
@@ -210,6 +211,31 @@ async def test_what_a_former_process_writes_is_placed_until_what_was_there_for_i
             with pytest.raises(asyncpg.NotNullViolationError):
                 await connection.execute(statement)
     await connection.close()
+
+
+WAITED_FOR: Final = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass)"
+
+
+async def test_what_is_taken_away_keeps_no_command_from_its_end_that_it_waits_for(
+    left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "LOCK_MS", 600_000)
+    await as_it_was_left(left, json.loads(SNAPSHOT.read_text()), ago="1 minute")
+    await migrate.migrate(left, Extent.BEFORE)
+    command, looking = await asyncpg.connect(left), await asyncpg.connect(left)
+    for table in ("deposits", "submissions", "refund_requests", "disputes"):
+        async with command.transaction():
+            await command.execute(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE")
+            taking = asyncio.create_task(migrate.migrate(left, Extent.AFTER))
+            while not await looking.fetchval(WAITED_FOR, table):  # noqa: ASYNC110 - nothing rings for a lock
+                await asyncio.sleep(0.01)
+            try:
+                for of_the_log in ("log_pending", "texts", "titles"):
+                    await command.execute(f"LOCK TABLE {of_the_log} IN ROW EXCLUSIVE MODE NOWAIT")
+            finally:
+                taking.cancel()
+                await asyncio.gather(taking, return_exceptions=True)
+    await asyncio.gather(command.close(), looking.close())
 
 
 async def migrated(url: str, *statements: str) -> list[tuple[str, str | None]]:

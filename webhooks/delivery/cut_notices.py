@@ -2,7 +2,7 @@
 
 A notice is a delivery of its own kind in a lane of its own: signed, tried again and given up like all others, whatever the
 endpoint's filter is, and part of no chain. Each endpoint gets one for each cut, since whoever makes some notes in the same
-transaction how far it came.
+transaction how far it came. They wait until an upgrade from a release that can't read them is over.
 """
 
 # ruff: noqa: S608 - only our own text is filled into statements
@@ -53,9 +53,13 @@ def _notice(cut: database.Record, endpoint: database.Record) -> dict[str, object
 _NEW: Final = database.Rows("new", "endpoint_id text, account_id text, delivery_id text, event_id text, body text")
 
 # One worker at a time for each cut: the row that says how far it came is locked until what was made is committed.
+# A process of 1.0.0 fails at a delivery of this kind: at all that it claimed with it, and at any list that has one. Until that
+# step is taken such processes are there, or may come back.
 _DUE: Final = """
 SELECT first_position, kept_position, kept_at, cut_at, untold_after FROM log_cuts
-WHERE untold_after IS NOT NULL ORDER BY first_position LIMIT 1 FOR UPDATE SKIP LOCKED
+WHERE untold_after IS NOT NULL
+    AND EXISTS (SELECT FROM tortoise_migrations WHERE app = 'escrow' AND name = 'm0033_former_2_gone')
+ORDER BY first_position LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
 # The endpoint is held until what is made for it is committed: its deletion waits so long, and whoever ends it finds everything.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 
 from api.app import create_app
 from api.live.door import Door
@@ -52,6 +53,18 @@ class Served:
         """Wait until what happened so far is in the log, so that a stream which begins now doesn't hear of it."""
         if self.is_sequenced:
             await settled()
+
+    def slowed(self, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+        """Has each operation wait where it would begin; gives what tells that one was asked, and what lets them go on."""
+        asked, goes_on, start = asyncio.Event(), asyncio.Event(), self.door.runner.start
+
+        async def slowly(*given: Any, **named: Any) -> Any:
+            asked.set()
+            await goes_on.wait()
+            return await start(*given, **named)
+
+        monkeypatch.setattr(self.door.runner, "start", slowly)
+        return asked, goes_on
 
     async def looked(self) -> None:
         """Wait until the hub has looked at the keys for the first time, as it does when it begins to follow the log."""

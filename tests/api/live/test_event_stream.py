@@ -11,13 +11,16 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from api.live import open_streams
 from api.live.open_streams import Patience
 from escrow.queries import contracts
 from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.sse import Said, opened
+from tests.patience import PATIENCE_SECONDS
 
 BEGINNING = "cur_0000000000000"
+ACCEPTING = 'mutation { acceptContract(input: {contractId: "ctr_x", revision: 1}) { userErrors { code } } }'
 EVENTS = "subscription ($after: Cursor) { events(after: $after) { cursor type sequence } }"
 
 
@@ -64,8 +67,7 @@ async def test_queries_and_mutations_answer_once_and_complete(served: Served) ->
         assert await stream.hear() == Said("next", {"data": {"viewer": {"accountId": client.account_id}}}, None)
         assert await stream.hear() == Said("complete", None, None)
         await stream.ended()
-    mutation = 'mutation { acceptContract(input: {contractId: "ctr_x", revision: 1}) { userErrors { code } } }'
-    async with opened(served, mutation, token=client.token) as stream:
+    async with opened(served, ACCEPTING, token=client.token) as stream:
         assert (await stream.hear()).data == {"data": {"acceptContract": {"userErrors": [{"code": "NOT_FOUND"}]}}}
         assert (await stream.hear()).event == "complete"
 
@@ -174,6 +176,27 @@ async def test_a_stream_that_has_not_begun_when_the_server_stops_is_answered_too
     await asked.wait()
     await served.door.connections.end_all()
     assert _away(await asking) == (503, coded("GOING_AWAY"))
+
+
+async def test_a_mutation_that_is_under_way_when_the_server_stops_is_answered(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_streams, "FINISH_SECONDS", PATIENCE_SECONDS)
+    asked, goes_on = served.slowed(monkeypatch)
+
+    async def answers() -> list[Said]:
+        async with opened(served, ACCEPTING, token=served.people.client.token) as stream:
+            return [await stream.hear(), await stream.hear()]
+
+    asking = asyncio.create_task(answers())
+    await asked.wait()
+    stopping = asyncio.create_task(served.door.connections.end_all())
+    await asyncio.sleep(0)
+    assert served.door.connections.is_stopping
+    goes_on.set()
+    said = {"data": {"acceptContract": {"userErrors": [{"code": "NOT_FOUND"}]}}}
+    assert await asking == [Said("next", said, None), Said("complete", None, None)]
+    await stopping
 
 
 async def test_whoever_comes_to_a_server_that_stops_is_turned_away(served: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from api.live import open_streams
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.open_streams import PING_SECONDS, PONG_SECONDS, Patience
 from api.rates.budgets import Rates
@@ -20,6 +22,7 @@ from escrow import database
 from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import PROTOCOL, connected
+from tests.patience import PATIENCE_SECONDS
 
 EVENTS = "subscription { events { type } }"
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": EVENTS}}
@@ -309,6 +312,44 @@ async def test_a_server_that_stops_says_so(served: Served) -> None:
         served.server.should_exit = True
         assert (await socket.closed())[0] == 1001
         assert (await other.closed())[0] == 1001
+
+
+async def test_what_has_one_answer_gets_it_before_a_server_that_stops_closes_the_socket(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_streams, "FINISH_SECONDS", PATIENCE_SECONDS)
+    mutation = 'mutation { acceptContract(input: {contractId: "ctr_x", revision: 1}) { userErrors { code } } }'
+    async with connected(served, token=served.people.client.token) as socket:
+        await socket.say(**SUBSCRIBE)
+        await served.readers(1)
+        asked, goes_on = served.slowed(monkeypatch)
+        await socket.say(id="2", type="subscribe", payload={"query": mutation})
+        await asked.wait()
+        stopping = asyncio.create_task(served.door.connections.end_all())
+        await asyncio.sleep(0)
+        assert served.door.connections.is_stopping
+        goes_on.set()
+        said, closed = await socket.all_until_closed()
+        assert [json.loads(one)["type"] for one in said] == ["next", "complete"]
+        assert json.loads(said[0])["payload"]["data"] == {"acceptContract": {"userErrors": [{"code": "NOT_FOUND"}]}}
+        assert closed[0] == 1001
+        await stopping
+
+
+async def test_a_subscription_that_begins_when_the_server_stops_ends_where_it_begins(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_streams, "FINISH_SECONDS", PATIENCE_SECONDS)
+    async with connected(served, token=served.people.client.token) as socket:
+        asked, goes_on = served.slowed(monkeypatch)
+        await socket.say(**SUBSCRIBE)
+        await asked.wait()
+        stopping = asyncio.create_task(served.door.connections.end_all())
+        await asyncio.sleep(0)
+        goes_on.set()
+        assert (await socket.closed())[0] == 1001
+        await stopping
+    await served.nobody()
 
 
 async def test_whoever_comes_to_a_server_that_stops_is_told_so(served: Served) -> None:

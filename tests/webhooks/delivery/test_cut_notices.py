@@ -115,3 +115,24 @@ async def test_a_notice_is_seen_by_its_owner_and_can_be_had_once_more() -> None:
     tried = (await queries.attempts_by_id(there.client, [row["id"] for row in attempts])).values()
     assert [one.trigger for one in tried] == [queries.Trigger.LOG_CUT]
     await well()
+
+
+GONE = "DELETE FROM tortoise_migrations WHERE name = 'm0033_former_2_gone'"
+TAKEN = "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('escrow', 'm0033_former_2_gone', now())"
+
+
+async def test_nobody_is_told_while_processes_may_come_that_fail_at_such_a_delivery() -> None:
+    there = await Deployment.make()
+    endpoint = await make_endpoint(there.client)
+    await fan_out_only()
+    assert await cuts.notice(declared=True) is not None
+    await database.execute(GONE)
+    try:
+        assert not await cut_notices.step()
+        assert await database.fetch_value("SELECT count(*) FROM deliveries WHERE kind = 'LOG_CUT'") == 0
+    finally:
+        await database.execute(TAKEN)
+    while await cut_notices.step():
+        pass
+    rows = await database.fetch("SELECT endpoint_id FROM deliveries WHERE kind = 'LOG_CUT'")
+    assert [row["endpoint_id"] for row in rows] == [endpoint.id]
