@@ -3,7 +3,8 @@
 Whoever wrote something must find it again, whichever process answers and wherever it reads, and so must whoever was told of
 it. So what an account's operation wrote is marked for the account in Redis after it was committed, and what got a place in
 the log for everybody whose feed it is in. A mark lives longer than any standby is read that is behind. Redis may lose
-everything, or come back with what it knew a while ago: for as long nobody reads from the standby. What can't be marked is
+everything, throw out what it has no room for, or come back with what it knew a while ago: for as long nobody reads from the
+standby. What can't be marked is
 owed: this process knows that it doesn't know, and marks it as soon as it can. Only a deployment with a standby does any of
 this; without one nothing is asked or sent.
 """
@@ -68,6 +69,7 @@ end
 
 _FURTHEST: Final = """
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+run = run .. ' ' .. string.match(redis.call('INFO', 'stats'), 'evicted_keys:(%d+)')
 if redis.call('GET', KEYS[1]) ~= run then
     redis.call('SET', KEYS[1], run)
     redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])
@@ -81,7 +83,8 @@ end
 return furthest
 """
 """The furthest of some marks; -1 for as long as a Redis may have known more: one that knows nothing, or what another run of
-it noted, since it was restarted with an older snapshot or a replica took its place."""
+it noted, since it was restarted with an older snapshot or a replica took its place, or had to make room and may have thrown marks
+out."""
 
 _log = logging.getLogger(__name__)
 

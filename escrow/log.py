@@ -271,14 +271,23 @@ async def sequence(
     time, never go back, nor are they before the events': one transaction, which begins with a lock, and in which `on_batch` runs
     too, with rows of `position, event_id, stream_id, sequence, type`, and the parties. Any number may try at once.
     """
-    async with database.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", cuts.SEQUENCER_LOCK)
-        rows = await connection.fetch(_SEQUENCE, limit)
-        if rows and on_batch is not None:
-            await on_batch(connection, rows)
-    if rows:
-        await bookmarks.wrote({bookmarks.THE_LOG, *(one for row in rows for one in _readers(row))})
+    rows: list[database.Record] = []
+    try:
+        async with database.transaction() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", cuts.SEQUENCER_LOCK)
+            rows = await connection.fetch(_SEQUENCE, limit)
+            if rows and on_batch is not None:
+                await on_batch(connection, rows)
+    except BaseException:  # the answer to its commit may be what was lost
+        await bookmarks.may_have_written(_marked(rows))
+        raise
+    await bookmarks.wrote(_marked(rows))
     return len(rows)
+
+
+def _marked(rows: Sequence[database.Record]) -> set[str | None]:
+    """Whose lists have to have these events, and the log's own mark; nobody's if there are none."""
+    return {bookmarks.THE_LOG, *(one for row in rows for one in _readers(row))} if rows else set()
 
 
 def _readers(row: database.Record) -> tuple[str | None, str | None]:

@@ -30,6 +30,10 @@ BEHIND_SECONDS_MAX: Final = 10.0
 LOOK_SECONDS: Final = 0.1
 """How often a process looks at its standby; whoever wrote reads from the primary until a look finds it there."""
 
+AWAY_LOOK_SECONDS: Final = 1.0
+"""How often one is looked for that isn't read: each such look takes a new connection to both servers, and the primary, which
+answers everything meanwhile, must not be busy with those of every process."""
+
 ANSWER_SECONDS: Final = 2.0
 """How long both servers have for a look; a standby that takes longer is away, and what it was asked is asked of the primary."""
 
@@ -104,6 +108,8 @@ class Replica:
     """The connections by which both are looked at, by URL: of their own, so that no look waits for a busy pool."""
     _pools: dict[asyncio.AbstractEventLoop, AsyncpgDBClient] = field(default_factory=dict)
     """One for each event loop of the process: the one that serves everybody, and the annex."""
+    _said: str | None = None
+    """Why it isn't read, as the log was told last."""
 
     def standing(self) -> Standing:
         """How it stands now."""
@@ -144,7 +150,9 @@ class Replica:
                     await self.look()
             except Exception as error:  # noqa: BLE001 - whatever it is, the standby isn't read
                 self.lost(error)
-            await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(AWAY_LOOK_SECONDS)
+            else:
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
         """Find out how it stands. Raises `NoStandby`, or whatever keeps one of both from answering."""
@@ -159,6 +167,7 @@ class Replica:
                 raise NoStandby("it has what the primary never wrote: the primary was restored to an earlier moment")
         if self.replayed is None:
             _log.info("the standby answers")
+            self._said = None
         self.replayed = found["replayed"]
         self._written.append((asked_at, primary["written"]))
         while self._written and self._written[0][1] <= found["replayed"]:
@@ -186,9 +195,11 @@ class Replica:
             self.lost(ConnectionResetError("a server ended the connection by which it is looked at"))
 
     def lost(self, error: BaseException) -> None:
-        """Read nothing from it any more, and have what was asked of it asked of the primary."""
-        if self.replayed is not None:
-            _log.warning("the standby is not read any more", extra={"error": error})
+        """Read nothing from it any more, and have what was asked of it asked of the primary. The log is told each reason once."""
+        said = repr(error)
+        if said != self._said:
+            _log.warning("the standby is not read", extra={"error": error})
+            self._said = said
         self._let_go()
 
     async def stuck(self, error: BaseException) -> None:

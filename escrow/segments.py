@@ -47,6 +47,11 @@ class Segment:
     last_key: str
     digest: str
 
+    def line(self) -> str:
+        """How it is told to whoever keeps the digest elsewhere."""
+        span = f"{self.first_key} to {self.last_key}"
+        return f"{self.kind} {self.number}: {self.row_count} rows, {span}, {self.name}, {self.digest}"
+
 
 class Store:
     """Where the files lie: a folder, or an object store's URL (`escrow.archive_places`)."""

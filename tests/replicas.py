@@ -189,7 +189,8 @@ async def caught_up(replica: Replica) -> None:
 async def remember(redis_url: str) -> None:
     """Have Redis be one that has known everything for as long as it runs."""
     async with Redis.from_url(redis_url) as redis:
-        await redis.set("earnest:written:since", (await redis.info("server"))["run_id"])
+        known = f"{(await redis.info('server'))['run_id']} {(await redis.info('stats'))['evicted_keys']}"
+        await redis.set("earnest:written:since", known)
 
 
 @asynccontextmanager

@@ -53,6 +53,8 @@ class Route:
     """What the rows of its distributed tables are bound to."""
     unbound: tuple[str, ...]
     """The distributed tables that are bound to nothing."""
+    adrift: tuple[str, ...]
+    """Those of them of which no other row says either in which shard to look: each of theirs is looked for in every shard."""
 
     @property
     def is_one_place(self) -> bool:
@@ -122,14 +124,29 @@ class _Tracer:
 
     def route(self) -> Route:
         self._settle()
-        anchors, unbound = set(), []
+        anchors, unbound, adrift = set(), set(), set()
+        led = self._led_classes()
         for table, cell in self._distributed:
             anchor = self._anchor(cell)
-            if anchor is None:
-                unbound.append(table)
-            else:
+            if anchor is not None:
                 anchors.add(anchor)
-        return Route(frozenset(self._groups), self._writes_everywhere, frozenset(anchors), tuple(sorted(set(unbound))))
+                continue
+            unbound.add(table)
+            if self._root(cell) not in led:
+                adrift.add(table)
+        return Route(
+            frozenset(self._groups),
+            self._writes_everywhere,
+            frozenset(anchors),
+            tuple(sorted(unbound)),
+            tuple(sorted(adrift)),
+        )
+
+    def _led_classes(self) -> set[Cell]:
+        """The roots of cells that are led by others, or equal to a column of what lies elsewhere."""
+        own = {cell for _, cell in self._distributed}
+        elsewhere = {cell for cell in (*self._parents, *self._parents.values()) if cell not in own}
+        return {self._root(cell) for cell in (*elsewhere, *(cell for _, cell in self._led))}
 
     def _settle(self) -> None:
         """Follow what is led, and what is the same whichever part of a UNION it comes from, until nothing more is known."""
@@ -182,7 +199,9 @@ class _Tracer:
                 return self._change(node, scope, node.fromClause or ())
             case ast.DeleteStmt():
                 return self._change(node, scope, node.usingClause or ())
-        return {}
+            case ast.TransactionStmt() | ast.VariableSetStmt() | ast.VariableShowStmt():
+                return {}
+        raise NotImplementedError(type(node).__name__)
 
     def _select(self, node: Any, scope: _Scope) -> dict[str, Cell]:
         if node.larg is not None:

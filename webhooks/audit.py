@@ -21,6 +21,7 @@ from webhooks.events.filters import OPEN, STANDING_MATCHES
 
 BATCH_POSITIONS: Final = 1_000
 BATCH_LANES: Final = 1_000
+BATCH_DELIVERIES: Final = 5_000
 """Of one snapshot."""
 
 Span = tuple[str, int, int, str, tuple[str, ...], tuple[str, ...] | None]
@@ -30,7 +31,10 @@ Span = tuple[str, int, int, str, tuple[str, ...], tuple[str, ...] | None]
 async def audit_deliveries(*, batch: int = BATCH_POSITIONS) -> AsyncIterator[Difference]:
     """Everything that is not as it should be; nothing if all is well. What still waits is no difference."""
     spans: dict[str, list[Span]] = {}
+    kept_from: int | None = await database.fetch_value("SELECT kept_from_position FROM delivery_retention")
     last = await log.last_position()
+    if kept_from is None or kept_from > last + 1:
+        yield Difference("delivery_retention", "deliveries are kept from", f"a position up to {last + 1}", kept_from)
     for start, end in await cuts.stretches(last, positions=batch):
         async with database.transaction(snapshot=True):
             differences = [*await _events(start, end), *await _states(start, end)]
@@ -39,6 +43,11 @@ async def audit_deliveries(*, batch: int = BATCH_POSITIONS) -> AsyncIterator[Dif
             yield difference
     for difference in await _filters(spans, last):
         yield difference
+    after: str | None = ""
+    while after is not None:
+        after, unfounded = await _unfounded(after)
+        for difference in unfounded:
+            yield difference
     key = ("", "")
     while True:
         async with database.transaction(snapshot=True):
@@ -71,6 +80,17 @@ async def _states(first: int, last: int) -> list[Difference]:
     return [
         Difference(row["event_id"], f"delivery to {row['endpoint_id']}", "what its attempts say", row["state"])
         for row in rows
+    ]
+
+
+async def _unfounded(after: str) -> tuple[str | None, list[Difference]]:
+    """The last of the next deliveries, `None` if there are none; and those of them whose event the log doesn't have there."""
+    row = await database.fetch_row(_UNFOUNDED, after, BATCH_DELIVERIES)
+    if row is None:
+        return None, []
+    return row["last"], [
+        Difference(delivery_id, "delivery", f"one of an event at position {position}", event_id)
+        for delivery_id, position, event_id in row["unfounded"]
     ]
 
 
@@ -138,7 +158,8 @@ def _lane(row: database.Record) -> Iterator[Difference]:
 
 _PLACED: Final = """placed AS MATERIALIZED (
     SELECT place.position, place.event_id, place.stream_id, event.type FROM log_positions AS place
-    CROSS JOIN LATERAL (SELECT type FROM events WHERE id = place.event_id OFFSET 0) AS event
+    CROSS JOIN LATERAL (
+        SELECT type FROM events WHERE stream_id = place.stream_id AND id = place.event_id OFFSET 0) AS event
     WHERE place.position BETWEEN greatest($1, (SELECT kept_from_position FROM delivery_retention)) AND $2
 )"""
 
@@ -183,9 +204,22 @@ WHERE CASE delivery.state
 ORDER BY placed.position
 """
 
+# What is sent beside the log has a body of its own.
+_UNFOUNDED: Final = f"""
+WITH looked AS MATERIALIZED (
+    SELECT id, position, event_id, kind FROM deliveries WHERE id > $1 ORDER BY id LIMIT $2
+)
+SELECT max(id) AS last, ARRAY(
+    SELECT ROW(id, position, event_id) FROM looked
+    WHERE kind NOT IN ('{Kind.TEST}', '{Kind.LOG_CUT}') AND NOT EXISTS (
+        SELECT FROM log_positions WHERE position = looked.position AND event_id = looked.event_id OFFSET 0)) AS unfounded
+FROM looked HAVING count(*) > 0
+"""
+
 _CHANGES: Final = """
 SELECT place.position, place.stream_id, event.type, event.body FROM log_positions AS place
-CROSS JOIN LATERAL (SELECT type, body FROM events WHERE id = place.event_id OFFSET 0) AS event
+CROSS JOIN LATERAL (
+    SELECT type, body FROM events WHERE stream_id = place.stream_id AND id = place.event_id OFFSET 0) AS event
 WHERE place.position BETWEEN $1 AND $2 AND event.type = ANY ($3) ORDER BY place.position
 """
 
@@ -200,7 +234,7 @@ WHERE since_position <= $1
 """
 
 _LANES: Final = f"""
-SELECT lane.*, counted.*, (SELECT kept_from_position FROM delivery_retention) AS kept_from
+SELECT lane.*, counted.*, coalesce((SELECT kept_from_position FROM delivery_retention), 0) AS kept_from
 FROM (SELECT * FROM lanes WHERE (endpoint_id, lane) > ($1, $2) ORDER BY endpoint_id, lane LIMIT $3) AS lane
 CROSS JOIN LATERAL (
     SELECT max(position) AS last, min(position) FILTER (WHERE state = '{State.PENDING}') AS first_pending,

@@ -68,12 +68,7 @@ async def _carry(store: segments.Store, until: datetime, *, moves: bool, kept: t
 
     position = await position_recorded_before(until.timestamp())
     async for segment in archived_log.copy(store, until=position):
-        print(_line(segment), flush=True)
+        print(segment.line(), flush=True)
     if moves:
         async for segment in archived_deliveries.move(store, kept=kept):
-            print(_line(segment), flush=True)
-
-
-def _line(segment: segments.Segment) -> str:
-    span = f"{segment.first_key} to {segment.last_key}"
-    return f"{segment.kind} {segment.number}: {segment.row_count} rows, {span}, {segment.name}, {segment.digest}"
+            print(segment.line(), flush=True)

@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each difference on a line of its own; it may run beside a working deployment."""
+    """Print each difference on a line of its own; it may run beside a working deployment.
+
+    Of an archive the last file of each kind is named as `earnest archive` named it: whoever kept that line sees whether it is the
+    same, and whether some were taken off the end of the list.
+    """
     differences = asyncio.run(count(on_primary=args.primary, archive=args.archive))
     if differences:
         print(f"{differences} differences.")
@@ -61,6 +65,8 @@ async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
                 async for difference in differences:
                     found += 1
                     print(difference, flush=True)
+            if archive is not None:
+                await _print_ends(archive)
         except Unreachable as error:
             raise CannotStart(str(error)) from None
         except _given_up() as error:
@@ -101,6 +107,17 @@ async def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]
     except segments.Unusable as error:
         raise CannotStart(str(error)) from None
     return audit_archived_log(store), audit_archived_deliveries(store)
+
+
+async def _print_ends(archive: str) -> None:
+    """Name the last file of each kind that was compared, or say that there was none."""
+    from escrow import segments
+
+    ends = [last for kind in segments.Kind if (last := await segments.last(kind)) is not None]
+    for last in ends:
+        print(last.line(), flush=True)
+    if not ends:
+        print(f"The database lists no file of an archive: nothing in {archive} was compared.", flush=True)
 
 
 @asynccontextmanager

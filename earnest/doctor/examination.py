@@ -16,6 +16,7 @@ from earnest.doctor import (
     machine,
     money_provider,
     own_webhook,
+    read_standby,
     redis_server,
     tables_and_secrets,
 )
@@ -66,14 +67,25 @@ async def _postgres(patient: Patient) -> Sequence[Finding]:
     )
 
 
-async def _tables(patient: Patient) -> Sequence[Finding]:
-    """A server that can't be reached is told of once."""
+async def _is_reached(patient: Patient) -> bool:
+    """Whether PostgreSQL lets us in: if it doesn't, that is told once."""
     try:
         async with database_server.connected(patient.settings.database_url):
             pass
     except Exception:  # noqa: BLE001 - whatever it is, `_postgres` has said it
+        return False
+    return True
+
+
+async def _tables(patient: Patient) -> Sequence[Finding]:
+    return await tables_and_secrets.look(patient.settings) if await _is_reached(patient) else []
+
+
+async def _standby(patient: Patient) -> Sequence[Finding]:
+    """Of a standby whose primary can't be reached nothing can be told."""
+    if not await _is_reached(patient):
         return []
-    return await tables_and_secrets.look(patient.settings)
+    return await read_standby.look(patient.settings.read_url, patient.settings.database_url)
 
 
 async def _backups(patient: Patient) -> Sequence[Finding]:
@@ -83,6 +95,7 @@ async def _backups(patient: Patient) -> Sequence[Finding]:
 CHECKS: Final = (
     Check("machine", _machine),
     Check("PostgreSQL", _postgres, frozenset({"DATABASE_URL"})),
+    Check("standby", _standby, frozenset({"DATABASE_URL", "EARNEST_READ_URL"})),
     Check("backups", _backups),
     Check("tables", _tables, frozenset({"DATABASE_URL", "EARNEST_SECRET_KEYS"})),
     Check("Redis", lambda patient: redis_server.look(patient.settings.redis_url), frozenset({"REDIS_URL"})),

@@ -31,8 +31,10 @@ async def audit(*, batch: int = BATCH_STREAMS) -> AsyncIterator[Difference]:
         after = ""
         while stream_ids := await _streams(table, after, batch):
             async with database.transaction(snapshot=True):
-                differences = list(await audit_streams(stream_ids))
-            for difference in differences:
+                differences = await audit_streams(stream_ids)
+            for (
+                difference
+            ) in differences:  # folded now: PostgreSQL ends a session that leaves its transaction alone for long
                 yield difference
             after = stream_ids[-1]
 
@@ -55,9 +57,10 @@ async def _streams(table: str, after: str, limit: int) -> list[str]:
 
 
 async def _whole() -> list[Difference]:
-    """What no single stream can tell: dense positions but for cuts, events of nobody, and books that add up to zero."""
+    """What no single stream can tell: dense positions but for cuts, events of nobody, rows that lead nowhere, and books that
+    add up to zero."""
     async with database.transaction(snapshot=True):
-        return [*await _gaps(), *await _strays(), *await _unbalanced()]
+        return [*await _gaps(), *await _strays(), *await _lost(), *await _unbalanced()]
 
 
 async def _gaps() -> Iterator[Difference]:
@@ -75,6 +78,33 @@ async def _strays() -> Iterator[Difference]:
         "AND NOT EXISTS (SELECT FROM accounts WHERE id = stream_id)"
     )
     return (Difference(row["stream_id"], "events", "a contract or an account of that id", "none") for row in rows)
+
+
+async def _lost() -> list[Difference]:
+    """Rows whose foreign key leads to another server, once there are several, and there to nothing (`Place.crossing`)."""
+    return [
+        Difference(row["of"], name, row["leads_to"], "none")
+        for name, sql in CROSSING.items()
+        for row in await database.fetch(sql)
+    ]
+
+
+CROSSING: Final = {
+    "log_positions_event": """
+        SELECT 'position ' || position AS of, event_id AS leads_to FROM log_positions AS place
+        WHERE NOT EXISTS (SELECT FROM events WHERE (stream_id, id) = (place.stream_id, place.event_id))""",
+    "idempotency_keys_contract": """
+        SELECT account_id AS of, contract_id AS leads_to FROM idempotency_keys AS used
+        WHERE contract_id IS NOT NULL AND NOT EXISTS (SELECT FROM contracts WHERE id = used.contract_id)""",
+    "external_references_contract": """
+        SELECT account_id AS of, contract_id AS leads_to FROM external_references AS reference
+        WHERE NOT EXISTS (SELECT FROM contracts WHERE id = reference.contract_id)""",
+    "external_references_milestone": """
+        SELECT account_id AS of, milestone_id AS leads_to FROM external_references AS reference
+        WHERE milestone_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM milestones WHERE (contract_id, id) = (reference.contract_id, reference.milestone_id))""",
+}
+"""By foreign key: the rows that it would have refused, and what they lead to."""
 
 
 async def _unbalanced() -> Iterator[Difference]:

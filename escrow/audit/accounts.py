@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from escrow import database
@@ -14,19 +14,19 @@ from escrow.audit.differences import Difference, Row, compare, compare_row
 from escrow.audit.streams import Stream, Unfoldable, check_chain, fold, load
 
 
-async def audit_accounts(account_ids: Sequence[str]) -> Iterable[Difference]:
-    """Every difference of these accounts, within the snapshot of the transaction."""
+async def audit_accounts(account_ids: Sequence[str]) -> Iterator[Difference]:
+    """Every difference of these accounts, read within the snapshot of the transaction and found as they are asked for."""
     streams = await load(account_ids)
     accounts = {row["id"]: dict(row) for row in await database.fetch(_ACCOUNTS, account_ids)}
     parts = {table: await _by_account(sql, account_ids) for table, sql in _PARTS.items()}
-    return [
+    return (
         difference
         for account_id in account_ids
         if account_id in accounts
         for difference in _audit(
             streams[account_id], accounts[account_id], {table: rows[account_id] for table, rows in parts.items()}
         )
-    ]
+    )
 
 
 _ACCOUNTS: Final = """

@@ -30,12 +30,12 @@ TABLES: Final = {
 _JSON: Final = {part.table: part.json_columns for part in PARTS}
 
 
-async def audit_contracts(contract_ids: Sequence[str]) -> Iterable[Difference]:
-    """Every difference of these contracts, within the snapshot of the transaction."""
+async def audit_contracts(contract_ids: Sequence[str]) -> Iterator[Difference]:
+    """Every difference of these contracts, read within the snapshot of the transaction and found as they are asked for."""
     streams = await load(contract_ids)
     contracts = {row["id"]: dict(row) for row in await database.fetch(_CONTRACTS, contract_ids)}
     rows = {table: await _rows(table, names, contract_ids) for table, names in TABLES.items()}
-    return [
+    return (
         difference
         for contract_id in contract_ids
         if contract_id in contracts
@@ -44,7 +44,7 @@ async def audit_contracts(contract_ids: Sequence[str]) -> Iterable[Difference]:
             contracts[contract_id],
             {table: rows[table].get(contract_id, []) for table in TABLES},
         )
-    ]
+    )
 
 
 _CONTRACTS: Final = "SELECT * FROM contracts WHERE id = ANY ($1)"

@@ -114,9 +114,13 @@ async def load_all(contract_ids: Sequence[str]) -> list[Loaded]:
 async def lock(subject: Subject) -> None:
     """Wait until nobody else changes the subject's contract, and hold it until the transaction ends.
 
-    What is loaded afterwards, by another statement, is what the holders before have left.
+    What is loaded afterwards, by another statement, is what the holders before have left. Where a contract isn't named nor known
+    it is found first: what belongs to one never belongs to another.
     """
-    await database.fetch(_LOCK, *subject.arguments[:_WAYS])
+    contract_id = subject.contract_id or whereabouts.contract_of(subject.way)
+    if contract_id is None:
+        contract_id = await database.fetch_value(_WHOSE, *subject.arguments[:_WAYS])
+    await database.fetch(_LOCK, contract_id)
 
 
 def _loaded(row: database.Record, beside: Sequence[database.Record] = ()) -> Loaded:
@@ -350,4 +354,6 @@ def _load_with(statement: str, beside: Callable[[int], str]) -> str:
     return statement.replace("AS is_beyond_us\n", f"AS is_beyond_us, {beside(_PARAMETERS + 1)} AS beside\n")
 
 
-_LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT}) FOR NO KEY UPDATE"
+_WHOSE: Final = f"SELECT coalesce({_SUBJECT})"
+
+_LOCK: Final = "SELECT FROM contracts WHERE id = $1 FOR NO KEY UPDATE"

@@ -20,6 +20,8 @@ from redis.asyncio import Redis
 
 import escrow.database
 from earnest.commands import audit as audit_command
+from earnest.doctor import read_standby
+from earnest.doctor.findings import Grade
 from earnest.engines import Engines
 from escrow import bookmarks, log, replica
 from escrow.access import Scope
@@ -429,6 +431,60 @@ async def test_a_web_process_reads_the_standby_by_itself(
         checks = (await http.get("/readyz")).json()["checks"]
         assert checks["standby"] in ("read", "behind", "away"), checks
         assert 'earnest_list_reads_total{by="standby"}' in (await http.get("/metrics")).text
+
+
+async def test_one_that_is_away_is_looked_for_seldom_since_the_primary_is_asked_each_time_too(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = f"{database.partition('?')[0]}?host=/nowhere"
+    asked: list[str] = []
+    looked = asyncio.Event()
+    connection_to = escrow.database.connection_to
+
+    async def noting(url: str) -> Any:
+        asked.append(url)
+        try:
+            return await connection_to(url)
+        finally:
+            if url == away:
+                looked.set()
+
+    monkeypatch.setattr(escrow.database, "connection_to", noting)
+    monkeypatch.setattr(replica, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(replica, "AWAY_LOOK_SECONDS", 3600.0)
+    await replica.connect(away, primary_url=database)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await looked.wait()
+        for _ in range(100):  # a look without a pause would take one of these
+            await execute("SELECT 1")
+        assert asked == [database, away]
+    finally:
+        await replica.disconnect()
+
+
+async def test_each_reason_why_it_is_not_read_is_told_once(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = Replica(database, primary_url=database)
+    for error in (OSError("refused"), OSError("refused"), replica.NoStandby("it follows nobody"), OSError("refused")):
+        found.lost(error)
+    told = [str(vars(one)["error"]) for one in caplog.records if one.message == "the standby is not read"]
+    assert told == ["refused", "it follows nobody", "refused"]
+
+
+async def test_the_doctor_says_how_it_stands(database: str, standby: Standby, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await read_standby.look(None, database) == []
+    (found,) = await read_standby.look(standby.url(database), database)
+    assert (found.grade, found.what) == (Grade.FINE, "it follows the primary")
+    (found,) = await read_standby.look(database, database)
+    assert (found.grade, found.what) == (Grade.WRONG, "can't be read: what answers there is no standby")
+    (found,) = await read_standby.look("postgres://reader:hunter2@/earnest?host=/nowhere", database)
+    assert (found.grade, found.what.partition(" (")[0]) == (Grade.WRONG, "can't be reached")
+    assert "hunter2" not in str(found)
+    monkeypatch.setattr(read_standby, "BEHIND_SECONDS_MAX", 0.0)
+    async with standby.paused():
+        await execute(MUCH_IS_WRITTEN)
+        (found,) = await read_standby.look(standby.url(database), database)
+        assert found.grade is Grade.ODD
 
 
 async def test_what_answers_at_the_address_must_be_a_standby(database: str) -> None:

@@ -240,9 +240,23 @@ async def test_a_killed_command_is_begun_again_and_its_lines_prove_the_rest(
     made = await segments.listed(Kind.LOG)
     assert said.splitlines() == [f"log 1: {last} rows, 1 to {last}, {made[0].name}, {made[0].digest}"]
     assert await found(Store(place)) == []
+    code, again, _ = await earnest(database, redis_url, "audit", "--archive", place)
+    assert (code, again.splitlines()[0]) == (0, said.strip()), "the very line that somebody kept"
     (tmp_path / "archive" / made[0].name).unlink()
     code, said, _ = await earnest(database, redis_url, "audit", "--archive", place)
     assert (code, said.splitlines()[-1]) == (1, "1 differences.")
+
+
+async def test_an_audit_of_an_archive_of_which_the_database_knows_nothing_says_so(
+    tmp_path: Path, database: str, redis_url: str
+) -> None:
+    from tests.earnest.test_audit_and_erase import earnest
+
+    code, said, _ = await earnest(database, redis_url, "audit", "--archive", str(tmp_path))
+    assert (code, said.splitlines()[0]) == (
+        0,
+        f"The database lists no file of an archive: nothing in {tmp_path} was compared.",
+    )
 
 
 KILLED_WHILE_WRITING: Final = """

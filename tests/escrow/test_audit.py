@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -12,11 +13,14 @@ from escrow.access import PROVIDER, Role, Scope
 from escrow.accounts import commands as accounts
 from escrow.accounts import tokens
 from escrow.agreement import commands as c
-from escrow.audit import audit
+from escrow.audit import CROSSING, audit
+from escrow.audit import accounts as audited_accounts
+from escrow.audit import contracts as audited_contracts
 from escrow.audit.contracts import TABLES
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.pipeline import run
+from escrow.placement import PLACES
 from escrow.store.tables import CONTRACTS
 from tests.escrow.cases import CASES, Case
 from tests.factories import Deal, Deployment, usd
@@ -143,6 +147,26 @@ async def test_long_streams_are_looked_at_a_few_at_a_time(monkeypatch: pytest.Mo
     assert statements.count("BEGIN;") == streams + 1
 
 
+async def test_streams_are_folded_while_no_transaction_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL ends a session that leaves its transaction alone for long, as the folding of a long stream would."""
+    await busy()
+    used: set[int] = set()
+    for module in (audited_contracts, audited_accounts):
+        monkeypatch.setattr(module, "fold", noting_use(used, module.fold))
+    assert await differences() == []
+    assert used == {0}
+
+
+def noting_use(used: set[int], fold: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, noting how many connections are in use meanwhile."""
+
+    def noting(*given: Any) -> Any:
+        used.add(database.pool_use()[0])
+        return fold(*given)
+
+    return noting
+
+
 FUNDED: Final = "type = 'milestone.funded'"
 LATEST: Final = "(SELECT id FROM events WHERE type = 'milestone.released')"
 FAULTS: Final = {
@@ -232,6 +256,24 @@ FAULTS: Final = {
         "INSERT INTO deadlines SELECT contract_id, 'OFFER', contract_id, due_at FROM deadlines WHERE kind = 'REVIEW'",
         ("deadlines: expected 'no row', found 'one'",),
     ),
+    "a position of no event": (
+        ("INSERT INTO log_positions (position, event_id, stream_id, placed_at) "
+        "SELECT max(position) + 1, 'evt_0', 'ctr_0', now() FROM log_positions"),
+        ("log_positions_event: expected 'evt_0', found 'none'",),
+    ),
+    "a key of no contract": (
+        ("INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id) "
+        "SELECT min(id), 'k', sha256('x'), '{}', 'ctr_0' FROM accounts"),
+        ("idempotency_keys_contract: expected 'ctr_0', found 'none'",),
+    ),
+    "a name of nothing": (
+        ("INSERT INTO external_references (account_id, subject_id, system, external_id, contract_id, milestone_id, set_at) "
+        "SELECT min(id), 'mil_0', 'trac', '1', 'ctr_0', 'mil_0', now() FROM accounts"),
+        (
+            "external_references_contract: expected 'ctr_0', found 'none'",
+            "external_references_milestone: expected 'mil_0', found 'none'",
+        ),
+    ),
     "a lost contract": (
         "DELETE FROM contracts WHERE state = 'ACTIVE'",
         ("a contract or an account of that id",),
@@ -246,6 +288,10 @@ FAULTS: Final = {
         ("accounts.is_mediator",),
     ),
 }  # fmt: skip
+
+
+async def test_every_key_that_leads_to_another_server_is_looked_after() -> None:
+    assert CROSSING.keys() == {name for place in PLACES.values() for name in place.crossing}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

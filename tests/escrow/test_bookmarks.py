@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,10 +14,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from earnest.engines.processes import Record
 from earnest.engines.redis import EmbeddedRedis
-from escrow import bookmarks, database
+from escrow import bookmarks, database, log
+from tests.factories import Deployment
 from tests.patience import PATIENCE_SECONDS
 from tests.replicas import remember
 
@@ -99,6 +102,25 @@ async def test_whose_mark_is_owed_reads_from_the_primary_and_nobody_else(
     assert await bookmarks.furthest(["acc_2", bookmarks.THE_LOG]) == 0
 
 
+@pytest.mark.usefixtures("redis")
+async def test_what_may_have_got_its_place_in_the_log_is_owed_to_whoever_reads_it_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bookmarks, "MUTE_SECONDS", PATIENCE_SECONDS)  # nothing is marked again while the test lasts
+    there = await Deployment.make()
+    deal = await there.propose()
+
+    async def hanging_up(connection: database.Connection, _: object) -> None:
+        await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(database.AWAY):
+        await log.sequence(on_batch=hanging_up)
+    for name in (deal.client.account_id, deal.freelancer.account_id, bookmarks.THE_LOG):
+        with pytest.raises(bookmarks.Unknown):
+            await bookmarks.furthest([name or ""])
+    assert await bookmarks.furthest(["acc_2"]) == 0
+
+
 async def test_what_is_owed_is_marked_when_redis_answers_again(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bookmarks, "MUTE_SECONDS", 0.05)
     async with hiccup(redis, monkeypatch):
@@ -156,6 +178,40 @@ async def test_a_redis_that_comes_back_with_what_it_knew_a_while_ago_is_not_beli
         finally:
             await bookmarks.disconnect()
             await engine.stop()
+
+
+async def test_a_redis_that_had_to_make_room_may_have_thrown_marks_out_and_is_not_believed(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for waits in ("ANSWER_SECONDS", "MARK_SECONDS"):
+        monkeypatch.setattr(bookmarks, waits, PATIENCE_SECONDS)
+    with TemporaryDirectory(prefix="earnest-", dir="/tmp") as folder:
+        engine = EmbeddedRedis(sockets=Path(folder), log=tmp_path / "log", record=Record(tmp_path / "processes.json"))
+        await engine.start()
+        try:
+            await remember(engine.url)
+            await bookmarks.connect(engine.url)
+            await bookmarks.wrote(["acc_1"])
+            assert await known("acc_1") is not None
+            async with Redis.from_url(engine.url) as redis:
+                await throw_out_what_ends_soon(redis)
+                assert not await redis.exists("earnest:written:acc_1")
+                assert await known("acc_1") is None
+                assert await redis.pttl("earnest:written:unsettled") > 0
+        finally:
+            await bookmarks.disconnect()
+            await engine.stop()
+
+
+async def throw_out_what_ends_soon(redis: Redis) -> None:
+    """Have no room any more but by forgetting, for a moment."""
+    await redis.config_set("maxmemory-policy", "volatile-ttl")
+    await redis.config_set("maxmemory", 1)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (await redis.info("stats"))["evicted_keys"]:
+            with contextlib.suppress(ResponseError):  # nothing that may be forgotten is left
+                await redis.set("earnest:test", "x")
+    await redis.config_set("maxmemory", 0)
 
 
 async def write_something() -> None:

@@ -13,20 +13,25 @@ from typing import Any, Final
 
 import pytest
 
-from escrow import log, pipeline, statements, sweep
+from escrow import archived_log, database, log, pipeline, statements, sweep
+from escrow.accounts import usage
 from escrow.agreement import commands as c
 from escrow.idempotency import Idempotency
+from escrow.live import occurrences
 from escrow.payments import leases, orders
 from escrow.payments.sandbox import Sandbox
 from escrow.placement import Group
-from escrow.store import read
+from escrow.store import read, whereabouts
+from escrow.store.stream import CONTRACTS
 from tests.api.client import People, door
 from tests.escrow.cases import CASES
-from tests.factories import advance_past_deadlines, make_endpoint
+from tests.factories import Deployment, advance_past_deadlines, make_endpoint
 from tests.routing import Route, route
 from tests.webhooks.partner import delivery_worker, partners, settled
+from webhooks import audit as deliveries_audit
 from webhooks.delivery import claims, completion, fan_out
 from webhooks.events import filters
+from webhooks.owner import replays
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +94,34 @@ LISTED: Final = (
     ),
     Listed("the sequencer takes the outbox of every shard, and writes positions in one place", _of(log, "_SEQUENCE")),
     Listed(
-        "webhooks follow the log: a batch has events of many contracts",
+        "webhooks follow the log: a batch has events of many contracts, each looked up where it lies",
         _of(claims, "_CLAIM", "_HEAD")
         | _of(completion, "_COMPLETE", "_DELIVERED")
         | _of(fan_out, "_WRITE")
         | _of(filters, "_MATCH"),
     ),
+    Listed(
+        "streams and the feed follow the log: a page has events of many contracts, each looked up where it lies",
+        _of(occurrences, "_FOLLOWING", "_OF_ACCOUNT"),
+        beginning="SELECT last.position AS last_position",
+    ),
+    Listed(
+        "when keys were last used stands everywhere, as keys do: each process writes it once a minute",
+        _of(usage, "_WRITE"),
+    ),
 )
+
+ALONG_THE_LOG: Final = (
+    _of(claims, "_CLAIM", "_HEAD")
+    | _of(completion, "_COMPLETE")
+    | _of(fan_out, "_WRITE")
+    | _of(filters, "_MATCH")
+    | _of(occurrences, "_FOLLOWING", "_OF_ACCOUNT", "_OF_STREAMS", "_OF_ALL")
+    | _of(archived_log, "_ROWS")
+    | _of(replays, "_FIRST_SINCE", "_FOUND")
+    | _of(deliveries_audit, "_EVENTS", "_STATES", "_CHANGES")
+)
+"""What goes from event to event in the order of the log: an index of all shards' events by their ids alone wouldn't be there."""
 
 KINDS: Final = """
     id title state nextDeadline { at } allowedActions { action allowed } progress { total } currentMilestone { id }
@@ -178,8 +204,37 @@ async def test_what_workers_and_readers_of_a_contract_send_names_it_or_is_listed
                 await settled()
             for _ in range(2):
                 await people.client.ask(f'{{ contract(id: "{other.id}") {{ {KINDS} }} }}')
+            await people.client.ask("{ changes(first: 5) { nodes { event { id } } } }")
+            assert await occurrences.following(after=0, limit=5)
+            assert (await occurrences.visible(there.client, after=0, until=5, limit=5))[0]
+            noted = usage.KeyUsage()
+            noted.note(there.client.key_id)
+            await noted.flush()
     _, unlisted = _judged(sent | sent_later)
     assert unlisted == []
+
+
+@pytest.mark.usefixtures("database")
+async def test_who_lost_several_races_locks_the_contract_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await Deployment.make()
+    deal = await there.fund("250.00")
+    command = c.EditMilestone(milestone_id=deal.milestone(), title="Another")
+    whereabouts.forget()
+    with recording(monkeypatch) as unknown:
+        async with database.transaction():
+            await CONTRACTS.lock(command, there.client)
+    assert {sql for sql in unknown if not route(sql).is_one_place} == {read._WHOSE}
+    await CONTRACTS.load(command, there.client, None)
+    with recording(monkeypatch) as sent:
+        async with database.transaction():
+            await CONTRACTS.lock(command, there.client)
+    assert read._LOCK in sent
+    assert [sql for sql in sent if not route(sql).is_one_place] == []
+
+
+def test_events_are_looked_up_where_they_lie() -> None:
+    adrift = {sql: found.adrift for sql in ALONG_THE_LOG if (found := route(sql)).adrift}
+    assert adrift == {}
 
 
 ONE_PLACE: Final = (
@@ -222,6 +277,27 @@ def test_what_is_bound_to_one_contract_is_seen_to_be(sql: str) -> None:
 @pytest.mark.parametrize("sql", ELSEWHERE)
 def test_what_is_not_bound_or_only_within_a_part_is_not_taken_for_it(sql: str) -> None:
     assert not route(sql).is_one_place
+
+
+ADRIFT: Final = {
+    "SELECT FROM log_positions AS p JOIN events AS e ON (e.stream_id, e.id) = (p.stream_id, p.event_id)": (),
+    "SELECT FROM log_positions AS p JOIN events AS e ON e.id = p.event_id": ("events",),
+    "SELECT FROM log_positions AS p CROSS JOIN LATERAL (SELECT FROM events WHERE stream_id = p.stream_id) AS e": (),
+    "SELECT FROM log_positions AS p CROSS JOIN LATERAL (SELECT FROM events WHERE id = p.event_id) AS e": ("events",),
+    "SELECT FROM events WHERE stream_id = $1": (),
+}
+
+
+@pytest.mark.parametrize("sql", ADRIFT)
+def test_what_another_row_leads_to_its_shard_is_told_from_what_is_looked_for_in_all(sql: str) -> None:
+    assert route(sql).adrift == ADRIFT[sql]
+
+
+def test_a_kind_of_statement_that_nobody_has_thought_of_is_told() -> None:
+    merging = "MERGE INTO milestones AS m USING deposits AS d ON m.id = d.id WHEN MATCHED THEN DELETE"
+    for sql in (merging, "LOCK TABLE milestones", "TRUNCATE milestones"):
+        with pytest.raises(NotImplementedError):
+            route(sql)
 
 
 def test_a_new_statement_that_names_no_contract_is_told() -> None:

@@ -47,6 +47,14 @@ TAMPERED: Final = {
     "a delivery of another's event": "INSERT INTO deliveries "
     "(id, endpoint_id, lane, position, event_id, event_type, stream_id) SELECT 'dlv_0', 'whe_0', stream_id, position, event_id, "
     "'x', stream_id FROM log_positions WHERE position = 1",
+    "a delivery of an event that the log doesn't have": "INSERT INTO deliveries "
+    "(id, endpoint_id, lane, position, event_id, event_type, stream_id) SELECT 'dlv_0', endpoint_id, 'ctr_0', 1, 'evt_0', "
+    "event_type, 'ctr_0' FROM deliveries LIMIT 1",
+    "a delivery once more of an event that the log doesn't have": "INSERT INTO deliveries "
+    "(id, endpoint_id, lane, position, event_id, event_type, stream_id, kind) SELECT 'dlv_0', endpoint_id, 'dlv_0', 1, 'evt_0', "
+    "event_type, 'ctr_0', 'REDELIVERY' FROM deliveries LIMIT 1",
+    "deliveries are to be kept only from where the log ends": "UPDATE delivery_retention SET kept_from_position = 1000000",
+    "nothing says from where deliveries are kept": "DELETE FROM delivery_retention",
     "a delivery at another place": "UPDATE deliveries SET position = position + 1000 WHERE id = (SELECT max(id) FROM deliveries)",
     "a delivery of another type": "UPDATE deliveries SET event_type = 'x' WHERE id = (SELECT max(id) FROM deliveries)",
     "a delivery that was accepted is called failed": "UPDATE deliveries SET state = 'FAILED' WHERE state = 'DELIVERED'",

@@ -81,7 +81,7 @@ async def claim(*, after: str, capacity: Capacity, lease_seconds: float) -> Clai
 
 _FIRST_PENDING: Final = """
 LEFT JOIN LATERAL (
-    SELECT id AS delivery_id, position, event_id, kind, body FROM deliveries
+    SELECT id AS delivery_id, position, stream_id, event_id, kind, body FROM deliveries
     WHERE endpoint_id = {lane}.endpoint_id AND lane = {lane}.lane AND position > {lane}.done
     ORDER BY position LIMIT 1
 ) AS head ON true"""

@@ -176,7 +176,8 @@ WITH given AS MATERIALIZED (
             SELECT FROM endpoints WHERE id = sent.endpoint_id AND version > sent.version OFFSET 0) AS is_changed
         FROM {_SENT.sql}
     ) AS sent LEFT JOIN LATERAL (
-        SELECT id AS next_id, position AS next_position, event_id AS next_event_id, kind AS next_kind, body AS next_body
+        SELECT id AS next_id, position AS next_position, stream_id AS next_stream_id, event_id AS next_event_id,
+            kind AS next_kind, body AS next_body
         FROM deliveries
         WHERE endpoint_id = sent.endpoint_id AND lane = sent.lane AND position > sent.position
             AND sent.outcome = '{Outcome.DELIVERED}' AND sent.goes_on AND EXISTS (
@@ -222,8 +223,8 @@ SELECT next.before, next.endpoint_id, next.lane, 0 AS failures, NULL AS given_up
     next.event_id, next.kind, next.is_due, next.is_extended, {CONTENT_COLUMNS.format(head="next")}, clock_timestamp() AS at
 FROM (
     SELECT delivery_id AS before, endpoint_id, lane, next_id AS delivery_id, next_position AS position,
-        next_event_id AS event_id, next_kind AS kind, next_body AS body, new_due_at <= clock_timestamp() AS is_due,
-        new_due_at IS DISTINCT FROM due_at AS is_extended
+        next_stream_id AS stream_id, next_event_id AS event_id, next_kind AS kind, next_body AS body,
+        new_due_at <= clock_timestamp() AS is_due, new_due_at IS DISTINCT FROM due_at AS is_extended
     FROM moved WHERE next_id IS NOT NULL OR new_due_at <= clock_timestamp()
 ) AS next {CONTENT.format(head="next")}
 UNION ALL

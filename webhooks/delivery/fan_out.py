@@ -139,7 +139,7 @@ WITH created AS (
     RETURNING lane.endpoint_id, lane.lane, lane.token, lane.failures, lane.given_up, lane.due_at <= clock_timestamp() AS is_due
 ), leased AS (
     SELECT advanced.endpoint_id, advanced.lane, advanced.failures, advanced.given_up, touched.position, touched.event_id,
-        touched.delivery_id, 'EVENT' AS kind, NULL::text AS body
+        touched.lane AS stream_id, touched.delivery_id, 'EVENT' AS kind, NULL::text AS body
     FROM advanced JOIN touched USING (endpoint_id, lane) WHERE advanced.token = :token::uuid
 )
 SELECT leased.endpoint_id, leased.lane, leased.failures, leased.given_up, leased.position, leased.event_id,

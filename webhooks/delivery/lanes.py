@@ -108,12 +108,13 @@ class Lease:
 
 CONTENT: Final = """
 CROSS JOIN LATERAL (SELECT version FROM endpoints WHERE id = {head}.endpoint_id OFFSET 0) AS endpoint
-LEFT JOIN LATERAL (SELECT body, trace FROM events WHERE id = {head}.event_id OFFSET 0) AS event ON true
+LEFT JOIN LATERAL (
+    SELECT body, trace FROM events WHERE stream_id = {head}.stream_id AND id = {head}.event_id OFFSET 0) AS event ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(field) AS fields, array_agg(salt) AS salts, array_agg(body) AS said
-    FROM texts WHERE event_id = {head}.event_id OFFSET 0
+    FROM texts WHERE stream_id = {head}.stream_id AND event_id = {head}.event_id OFFSET 0
 ) AS words ON true"""
-"""Joins to a row with `endpoint_id` and `event_id` what `CONTENT_COLUMNS` names."""
+"""Joins to a row with `endpoint_id`, `stream_id` and `event_id` what `CONTENT_COLUMNS` names; an event lies with its stream."""
 
 CONTENT_COLUMNS: Final = (
     "coalesce({head}.body, event.body) AS event_body, event.trace, words.fields, words.salts, words.said, "
