@@ -124,7 +124,8 @@ async def _die(first: Engines, back: Back) -> Recovery:
     finally:
         await database.disconnect()
     lost = [at for contract, at in load.answered.items() if contract not in {row["id"] for row in rows}]
-    return Recovery(len(load.answered), len(lost), died - min(lost, default=died), seconds)
+    # What was answered while the server was being killed may be told a moment after it was dead.
+    return Recovery(len(load.answered), len(lost), max(died - min(lost, default=died), 0), seconds)
 
 
 async def archived(machine: Machine) -> AsyncIterator[Back]:
