@@ -129,6 +129,13 @@ class IdentityKeys:
             self._task = None
 
 
+def usable(body: bytes) -> frozenset[str]:
+    """The names of those keys of a set that check a token by some algorithm. Raises `ValueError` for what is no set."""
+    return frozenset(
+        name for name, key in _named(body).items() if any(_public_key(key, one) is not None for one in ALGORITHMS)
+    )
+
+
 def _named(body: bytes) -> dict[str, Mapping[str, Any]]:
     """The keys of a set that have a name and may be used for signatures; of two with one name, neither."""
     found = orjson.loads(body)

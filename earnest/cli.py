@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Protocol
@@ -48,6 +49,9 @@ PROCESSES = ("web", "worker")
 
 REFUSED = 2
 
+UNREAD = 128 + 13
+"""As the shell says it of a program that SIGPIPE ended: what it had to say, 1 for a finding say, nobody heard to its end."""
+
 
 class Command(Protocol):
     """What a module of `earnest.commands` offers; the first line of its docstring is its help."""
@@ -70,9 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         process_log.configure(log_format(), log_level() if args.is_process else LogLevel.WARNING)
         code: int = args.run(args)
+        sys.stdout.flush()
     except (CannotStart, SettingError) as refusal:
         print(f"earnest: {refusal}", file=sys.stderr)
         return REFUSED
+    except BrokenPipeError:
+        # Whoever read along has seen enough (`earnest audit | head`); nothing is left to be flushed at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise

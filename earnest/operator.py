@@ -65,22 +65,41 @@ async def operating() -> AsyncIterator[Actor]:
 
 
 @asynccontextmanager
-async def connected(database_url: str, *, pool_size: int | None = None) -> AsyncIterator[None]:
-    """The database open, for a command; what keeps it from answering is refused as `in_one_line` does."""
+async def connected(database_url: str, *, pool_size: int | None = None, migrates: bool = False) -> AsyncIterator[None]:
+    """The database open, for a command; what keeps it from answering is refused as `in_one_line` does, and so are tables of
+    an earlier release in which something is missing, unless they are just what the command `migrates`."""
     from escrow import database
 
     with in_one_line():
         await database.connect(database_url, pool_size=pool_size)
         try:
             yield
+        except Exception as error:
+            if not migrates:
+                await _refuse_earlier_tables(error)
+            raise
         finally:
             await database.disconnect()
 
 
+async def _refuse_earlier_tables(error: Exception) -> None:
+    """Raise `CannotStart` if it is for want of `earnest migrate` that something isn't there."""
+    import asyncpg
+
+    from escrow import database, migrate
+    from escrow.parts import Part
+
+    missing = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
+    if not isinstance(error, missing) or await database.fetch_value("SELECT to_regclass('events') IS NULL"):
+        return
+    if await migrate.pending(Part.BEFORE):
+        raise CannotStart("the database's tables are an earlier release's: run `earnest migrate`") from None
+
+
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """Refuse with `CannotStart` where the database is away, goes away meanwhile, lets nobody in, has no tables, or has one that
-    somebody else doesn't let go.
+    """Refuse with `CannotStart` where the database is away, goes away meanwhile, lets nobody in, or has no tables; where our
+    role may not do what is asked, nothing can be written, or somebody keeps a table from us.
 
     A traceback would end the command with 1, by which some of them say that they found something.
     """
@@ -93,10 +112,15 @@ def in_one_line() -> Iterator[None]:
         yield
     except asyncpg.UndefinedTableError:
         raise CannotStart("the database has no tables yet: run `earnest migrate`") from None
-    except asyncpg.LockNotAvailableError:
-        raise CannotStart(
-            "a table is taken by somebody else (`pg_locks` and `pg_stat_activity` tell by whom): end that, and run this again"
-        ) from None
+    except asyncpg.InsufficientPrivilegeError as error:
+        lacks = "`earnest doctor` says what our role lacks; `earnest migrate` is for the role that owns the tables"
+        raise CannotStart(f"the database does not let us: {first_line(error)}; {lacks}") from None
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        primary = "DATABASE_URL must name the primary, and a role that may write"
+        raise CannotStart(f"the database takes no writes: {first_line(error)}; {primary}") from None
+    except asyncpg.LockNotAvailableError as error:
+        holder = "end what holds it (pg_stat_activity), and begin again"
+        raise CannotStart(f"a table is taken: {first_line(error)}; {holder}") from None
     except (*database.AWAY, *shut, asyncpg.InsufficientResourcesError) as error:
         if isinstance(error, OSError) and _is_ours(error):
             raise

@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 COUNT_MAX = 1_000_000
+DIGITS_MAX = 20
+"""Of a number that anything is asked for: Python itself reads no more than some thousand."""
+
+SHOWN_CHARACTERS_MAX = 60
+
+ESCAPED = (
+    "in a user's name or a password, # must be written as %23, / as %2F, : as %3A, ? as %3F, @ as %40 and % as %25"
+)
 
 
 class SettingError(ValueError):
@@ -42,18 +50,20 @@ class Reader:
         text = self.text(variable)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-            raise SettingError(variable, f"is {text!r}; it must be a port number from 1 to 65535")
-        return int(text)
+        number = whole_number(text, 1, 65535)
+        if number is None:
+            raise SettingError(variable, f"is {shortened(text)}; it must be a port number from 1 to 65535")
+        return number
 
     def count(self, variable: str, *, default: int) -> int:
         """A whole number from 1 on."""
         text = self.text(variable)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= COUNT_MAX):
-            raise SettingError(variable, f"is {text!r}; it must be a whole number from 1 to {COUNT_MAX}")
-        return int(text)
+        number = whole_number(text, 1, COUNT_MAX)
+        if number is None:
+            raise SettingError(variable, f"is {shortened(text)}; it must be a whole number from 1 to {COUNT_MAX}")
+        return number
 
     def url(self, variable: str, *, schemes: tuple[str, ...]) -> str | None:
         """A URL of one of these schemes."""
@@ -63,7 +73,9 @@ class Reader:
         parts = split(text)
         if parts is None or parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/")):
             # The value itself may carry a password: it is not repeated.
-            raise SettingError(variable, f"is not a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
+            right = f"is not a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            is_begun = text.lower().startswith(tuple(f"{scheme}://" for scheme in schemes))
+            raise SettingError(variable, f"{right} and can be read on; {ESCAPED}" if is_begun else right)
         return text
 
     def required_url(self, variable: str, *, schemes: tuple[str, ...], example: str) -> str:
@@ -72,6 +84,18 @@ class Reader:
         if text is None:
             raise SettingError(variable, f"is not set; it must be a URL such as {example}")
         return text
+
+
+def whole_number(text: str, least: int, most: int) -> int | None:
+    """The number that a text says in digits, if it lies between both; else `None`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX and least <= int(text) <= most):
+        return None
+    return int(text)
+
+
+def shortened(text: str) -> str:
+    """A value as it is repeated in a message: in quotes, and no longer than somebody reads."""
+    return repr(text) if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]!r}…"
 
 
 def split(url: str) -> SplitResult | None:

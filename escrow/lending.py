@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from escrow import meters
+from escrow.statements import FAILURES
 
 _WAITED: Final = meters.Histogram(
     "earnest_pool_wait_seconds", "How long statements and transactions waited for a connection"
@@ -16,15 +17,17 @@ _WAITED: Final = meters.Histogram(
 
 
 class waited:  # noqa: N801 - it is used as a function
-    """`with waited():` measures how long a connection is waited for."""
+    """`with waited():` measures how long a connection is waited for, and counts those that can't be had."""
 
     __slots__ = ("_began",)
 
     def __enter__(self) -> None:
         self._began = time.perf_counter()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         _WAITED.observe(time.perf_counter() - self._began)
+        if kind is not None and issubclass(kind, Exception):  # who goes away while waiting is no failure
+            FAILURES.add()
 
 
 class one_statement:  # noqa: N801 - it is used as a function

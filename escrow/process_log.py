@@ -13,8 +13,10 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 from typing import Final, TextIO
@@ -30,11 +32,19 @@ from escrow.traces import Trace
 OURS: Final = ("api", "connectors", "earnest", "escrow", "schema", "webhooks", "workers")
 """Packages that are heard from the chosen level on; what a library says must be a WARNING to be worth a person's time."""
 
+LIBRARY_LINES_MAX: Final = 20
+LIBRARY_SECONDS: Final = 60.0
+"""So often within so long the same warning of a library is written."""
+
+LIBRARY_WARNINGS_MAX: Final = 100
+"""So many are told apart."""
+
 
 def configure(form: LogFormat, level: LogLevel = LogLevel.INFO) -> None:
     """Write what this process logs, from this level on, in this format; with JSON, also the error that ends it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(form, coloured=is_coloured(sys.stderr)))
+    handler.addFilter(Seldom())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     # No line says by which thread and from where in the source it is written.
@@ -46,6 +56,45 @@ def configure(form: LogFormat, level: LogLevel = LogLevel.INFO) -> None:
     logging.getLogger("asyncpg").setLevel(logging.ERROR)
     if form is LogFormat.JSON:
         sys.excepthook = _last_words
+
+
+class Seldom(logging.Filter):
+    """Lets the same warning of a library pass some times a minute, and says with the next one how many it kept back.
+
+    Strangers can have one written with each request, by a request that is none say, and would fill a disk with them.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._known: dict[tuple[str, str], _Written] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is written. Ours always are, and so are errors."""
+        if record.levelno >= logging.ERROR or record.name.partition(".")[0] in OURS:
+            return True
+        now, words = self._clock(), (record.name, str(record.msg))
+        if words not in self._known and len(self._known) >= LIBRARY_WARNINGS_MAX:
+            words = (record.name, "")  # one that is another each time
+        written = self._known.setdefault(words, _Written(now))
+        if now - written.since >= LIBRARY_SECONDS:
+            if written.left_out:
+                record.__dict__["left_out"] = written.left_out
+            written.since, written.lines, written.left_out = now, 0, 0
+        if written.lines >= LIBRARY_LINES_MAX:
+            written.left_out += 1
+            return False
+        written.lines += 1
+        return True
+
+
+@dataclass(slots=True)
+class _Written:
+    """How often one warning was written, and how often not."""
+
+    since: float
+    lines: int = 0
+    left_out: int = 0
 
 
 def formatter(form: LogFormat, *, coloured: bool = False) -> logging.Formatter:

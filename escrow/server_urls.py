@@ -1,13 +1,16 @@
-"""Reads the URLs of PostgreSQL and what they may ask of the driver: a slip of the pen refuses to start."""
+"""Reads the URLs of PostgreSQL and Redis and what they may ask of the drivers: a slip of the pen refuses to start."""
 
 from __future__ import annotations
 
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from escrow.environment import Reader, SettingError
+from escrow.environment import ESCAPED, Reader, SettingError, shortened, whole_number
 
 CONNECTIONS_MAX: Final = 1_000
+
+REDIS_DATABASE_MAX: Final = 1_000_000
+"""How many there are, the server knows."""
 
 NUMBERS: Final = {"maxsize": (1, CONNECTIONS_MAX), "statement_cache_size": (0, 100_000), "port": (1, 65_535)}
 """Parameters that are whole numbers, from and to: the connections of one process; prepared statements that one of them keeps (0
@@ -20,6 +23,7 @@ def database_url(read: Reader) -> str:
     """Where the deployment's database is. Refuses with `SettingError`; the URL, which may hold a password, isn't repeated."""
     example = "postgres://user:password@host:5432/earnest"
     url = read.required_url("DATABASE_URL", schemes=("postgres", "postgresql"), example=example)
+    _check_whole("DATABASE_URL", url)
     if not urlsplit(url).path.strip("/"):
         raise SettingError("DATABASE_URL", f"names no database; it must end in one, such as {example}")
     check_parameters("DATABASE_URL", url)
@@ -30,11 +34,48 @@ def read_url(read: Reader) -> str | None:
     """Where a standby of it is, if lists are read from one. Refuses with `SettingError`."""
     variable = "EARNEST_READ_URL"
     url = read.url(variable, schemes=("postgres", "postgresql"))
-    if url is not None and not urlsplit(url).path.strip("/"):
+    if url is None:
+        return None
+    _check_whole(variable, url)
+    if not urlsplit(url).path.strip("/"):
         raise SettingError(variable, "names no database; it must end in one, the same as DATABASE_URL")
-    if url is not None:
-        check_parameters(variable, url)
+    check_parameters(variable, url)
     return url
+
+
+def redis_url(read: Reader) -> str:
+    """Where Redis is. Refuses with `SettingError`; the URL, which may hold a password, isn't repeated."""
+    variable, example = "REDIS_URL", "redis://host:6379/0"
+    url = read.required_url(variable, schemes=("redis", "rediss", "unix"), example=example)
+    _check_whole(variable, url)
+    parts = urlsplit(url)
+    number = parts.path.strip("/")
+    if parts.scheme != "unix" and number and whole_number(number, 0, REDIS_DATABASE_MAX) is None:
+        # The driver would take the first one without a word, where somebody else may be.
+        raise SettingError(variable, f"names no database of Redis; it must end in a number, such as {example}")
+    if parts.query and not _redis_takes(url):
+        raise SettingError(
+            variable, f"has a parameter that means nothing to Redis' driver; it must be such as {example}"
+        )
+    return url
+
+
+def _redis_takes(url: str) -> bool:
+    """Whether the driver can make a connection of the URL; it connects to nothing."""
+    from redis.asyncio import ConnectionPool
+
+    try:
+        ConnectionPool.from_url(url).make_connection()
+    except Exception:  # noqa: BLE001 - whatever it stumbles over, it would at the start, too
+        return False
+    return True
+
+
+def _check_whole(variable: str, url: str) -> None:
+    """Refuse with `SettingError` a URL that ends too early, since what is special stands in a password as it is."""
+    parts = urlsplit(url)
+    if parts.fragment or (parts.scheme != "unix" and "@" in parts.path):
+        raise SettingError(variable, f"has an “@” or a “#” where none can be; {ESCAPED}")
 
 
 def check_parameters(variable: str, url: str) -> None:
@@ -54,5 +95,5 @@ def check_parameters(variable: str, url: str) -> None:
 
 def _check_number(variable: str, name: str, value: str) -> None:
     least, most = NUMBERS[name]
-    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-        raise SettingError(variable, f"has {name}={value}; it must be a whole number from {least} to {most}")
+    if whole_number(value, least, most) is None:
+        raise SettingError(variable, f"has {name}={shortened(value)}; it must be a whole number from {least} to {most}")

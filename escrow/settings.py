@@ -16,9 +16,9 @@ from typing import Any
 
 from tortoise.backends.base.config_generator import expand_db_url
 
-from escrow.environment import Reader, split
+from escrow.environment import Reader, shortened, split, whole_number
 from escrow.environment import SettingError as SettingError  # who reads settings catches it
-from escrow.server_urls import database_url, read_url
+from escrow.server_urls import database_url, read_url, redis_url
 from escrow.stripe_access import StripeAccess, stripe_access
 
 POOL_CONNECTIONS_MAX = 20
@@ -227,9 +227,7 @@ class Settings:
         return cls(
             database_url=database_url(read),
             read_url=read_url(read),
-            redis_url=read.required_url(
-                "REDIS_URL", schemes=("redis", "rediss", "unix"), example="redis://host:6379/0"
-            ),
+            redis_url=redis_url(read),
             secret_keys=_secret_keys(read),
             sandbox=sandbox,
             payment_provider=provider,
@@ -397,10 +395,11 @@ def _rate(read: Reader) -> float | None:
         return POINTS_PER_SECOND
     if text.lower() == "off":
         return None
-    if not (text.isascii() and text.isdigit() and POINTS_MIN <= int(text) <= POINTS_MAX):
+    points = whole_number(text, POINTS_MIN, POINTS_MAX)
+    if points is None:
         right = f"a whole number of points a second from {POINTS_MIN} to {POINTS_MAX}, or off"
-        raise SettingError(variable, f"is {text!r}; it must be {right}")
-    return float(text)
+        raise SettingError(variable, f"is {shortened(text)}; it must be {right}")
+    return float(points)
 
 
 def _documents(read: Reader) -> bool:

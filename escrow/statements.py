@@ -27,8 +27,8 @@ TEXT_CHARACTERS_MAX: Final = 300
 _SECONDS: Final = meters.Histogram(
     "earnest_sql_seconds", "How long statements took, the way to PostgreSQL and back included"
 )
-_FAILURES: Final = meters.Counter(
-    "earnest_sql_failures", "Statements that failed, other than by a row that tables refuse"
+FAILURES: Final = meters.Counter(
+    "earnest_sql_failures", "Statements that failed, other than by a row that tables refuse, or that got no connection"
 )
 
 _EXPECTED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
@@ -77,7 +77,7 @@ async def _measured(sql: str, answer: Awaitable[T]) -> T:
         return await answer
     except Exception as error:  # whoever goes away in the middle is no failure, and neither is what the tables refuse
         if not isinstance(error, _EXPECTED):
-            _FAILURES.add()
+            FAILURES.add()
         raise
     finally:
         _SECONDS.observe(time.perf_counter() - began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -9,6 +10,10 @@ from typing import Final
 from escrow.environment import Reader, SettingError, split
 
 PLACEHOLDERS: Final = ("…", "...")
+
+_KEY: Final = re.compile(r"[rs]k_[!-~]+")
+_SECRET: Final = re.compile(r"whsec_[!-~]+")
+"""Without a space or a break, which no header can carry: something else was copied along."""
 
 
 class PayoutsBy(StrEnum):
@@ -64,7 +69,7 @@ def _key(read: Reader) -> str:
     key = read.text(variable)
     if key is None:
         raise SettingError(variable, f"is not set; it must be {right}")
-    if not key.startswith(("rk_", "sk_")) or not key.isascii() or any(one in key for one in PLACEHOLDERS):
+    if not _KEY.fullmatch(key) or any(one in key for one in PLACEHOLDERS):
         raise SettingError(variable, f"is no key that may move money; it must be {right}")
     return key
 
@@ -77,7 +82,7 @@ def _webhook_secrets(read: Reader) -> tuple[str, ...]:
     secrets = tuple(one.strip() for one in (read.text(variable) or "").split(",") if one.strip())
     if not secrets:
         raise SettingError(variable, f"is not set; it must be {right}")
-    if not all(one.startswith("whsec_") and one.isascii() for one in secrets):
+    if not all(_SECRET.fullmatch(one) and not any(mark in one for mark in PLACEHOLDERS) for one in secrets):
         raise SettingError(variable, f"has something else; it must be {right}")
     return secrets
 

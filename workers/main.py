@@ -19,7 +19,7 @@ from connectors import tending
 from escrow import bell, bookmarks, clock, database, terms, vault
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
-from escrow.settings import Settings
+from escrow.settings import SettingError, Settings
 from webhooks.delivery.dispatcher import Dispatcher
 from workers import cron, deadlines, deliveries, payments, sequencer
 from workers.supervision import Pump, supervise
@@ -39,7 +39,8 @@ _log = logging.getLogger(__name__)
 async def run(
     settings: Settings | None = None, *, provider: Provider | None = None, sending: Sending = deliveries.sending
 ) -> None:
-    """Work until SIGTERM or SIGINT; settings from the environment and what they name, unless given."""
+    """Work until SIGTERM or SIGINT; settings from the environment and what they name, unless given. Raises `SettingError` where
+    the database is none for these settings."""
     settings = settings or Settings.from_environment()
     provider = provider or provider_of(settings)
     stopping = asyncio.Event()
@@ -60,8 +61,15 @@ async def run(
                 await bookmarks.disconnect()
                 await bell.disconnect()
                 await database.disconnect()
-    if work.done() and not work.cancelled():
-        work.result()
+    if work.done() and not work.cancelled() and (error := work.exception()) is not None:
+        raise _refusal(error) or error
+
+
+def _refusal(error: BaseException) -> SettingError | None:
+    """The setting that was refused, out of the group in which the tasks beside it ended."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for one in error.exceptions if (found := _refusal(one)) is not None), None)
+    return error if isinstance(error, SettingError) else None
 
 
 def pumps(settings: Settings, provider: Provider, dispatcher: Dispatcher) -> dict[str, Pump]:

@@ -11,6 +11,7 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from escrow import database, meters, process_log
+from escrow.settings import SettingError
 
 Pump = Callable[[], Awaitable[None]]
 """Work that never ends by itself."""
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 async def supervise(name: str, pump: Pump) -> None:
-    """Run `pump` until cancelled, starting it again whenever it fails or ends."""
+    """Run `pump` until cancelled, starting it again whenever it fails or ends. A `SettingError` is raised: time mends none."""
     process_log.begin(pump=name)
     failures = 0
     while True:
@@ -54,6 +55,8 @@ async def supervise(name: str, pump: Pump) -> None:
 async def _failure_of(pump: Pump) -> Exception:
     try:
         await pump()
+    except SettingError:
+        raise
     except Exception as error:  # noqa: BLE001 - one pump's fault must not end the others
         return error
     return RuntimeError("it ended by itself")

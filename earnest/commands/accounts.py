@@ -149,11 +149,13 @@ async def remove_member(args: argparse.Namespace, by: Actor) -> Answer:
     return Answer(notes=[f"{args.member} is removed{_already(outcome)}"])
 
 
-async def erase_member(args: argparse.Namespace, _: Actor) -> Answer:
+async def erase_member(args: argparse.Namespace, by: Actor) -> Answer:
     """Forget who a removed member was."""
+    from escrow import acts
     from escrow.accounts import erasure
 
-    erased = await erasure.erase_member(args.member)
+    async with acts.noted("EraseMember", by=by, subject=args.member):
+        erased = await erasure.erase_member(args.member)
     return Answer(notes=[f"{args.member} is forgotten" + ("" if erased else " already")])
 
 

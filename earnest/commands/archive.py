@@ -10,6 +10,7 @@ import asyncio
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from earnest.options import day
 from earnest.run.refusing import CannotStart
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--before",
         metavar="DAY",
-        type=date.fromisoformat,
+        type=day,
         help="only what happened before that day (2026-01-31, UTC); by default what is older than 90 days",
     )
     parser.add_argument("--only-log", action="store_true", help="leave deliveries where they are")

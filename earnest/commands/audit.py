@@ -125,6 +125,7 @@ async def _connected(settings: Settings, *, on_primary: bool) -> AsyncIterator[N
     """The database that is audited, open. Refuses with `CannotStart` one that is away, and a standby that isn't ours."""
     from earnest.operator import connected, in_one_line
     from escrow import database
+    from escrow.replica import FAILURES
 
     if on_primary or settings.read_url is None:
         async with connected(settings.database_url):
@@ -132,7 +133,7 @@ async def _connected(settings: Settings, *, on_primary: bool) -> AsyncIterator[N
         return
     try:
         await database.connect(settings.read_url)
-    except database.AWAY as error:
+    except FAILURES as error:  # a password that is wrong there, too
         raise CannotStart(
             f"the standby of EARNEST_READ_URL does not answer ({error}): repeat with --primary to audit the primary"
         ) from None

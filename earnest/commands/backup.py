@@ -5,7 +5,10 @@ import asyncio
 import os
 from pathlib import Path
 
-from earnest.backups.archiving import BACKUPS
+from earnest.backups.archiving import BACKUPS, named
+from earnest.options import whole
+
+KEPT_MAX = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         type=Path,
         metavar="FOLDER",
-        default=os.environ.get(BACKUPS) or None,
+        default=named(os.environ),
         help=f"where backups are kept; by default what {BACKUPS} says",
     )
     parser.add_argument(
@@ -21,14 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take none, but write down what PostgreSQL does as it does it, until it is ended (pg_receivewal)",
     )
-    parser.add_argument("--keep", type=_count, metavar="N", help="afterwards delete all backups but the newest N")
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("at least one backup is kept")
-    return count
+    parser.add_argument(
+        "--keep", type=whole(1, KEPT_MAX), metavar="N", help="afterwards delete all backups but the newest N"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

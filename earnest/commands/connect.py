@@ -9,8 +9,11 @@ from typing import Any
 
 from earnest import operator
 from earnest.operator import Answer
+from earnest.options import whole
 from earnest.run.refusing import CannotStart
 from escrow.access import Actor
+
+WEEK_SECONDS = 604_800
 
 LEAVES = ("none", "ask", "edit")
 DONE = ("ignore", "update", "submit")
@@ -64,7 +67,11 @@ def _tool(actions: Any, name: str, help_: str) -> argparse.ArgumentParser:
     parser.add_argument("--deletions", action="store_true", help="deleting an item takes its planned milestone out")
     parser.add_argument("--new-amount", metavar="AMOUNT", help="the price of what the tool adds without one")
     parser.add_argument(
-        "--poll", type=int, default=60, metavar="SECONDS", help="how often it is read; default: %(default)s"
+        "--poll",
+        type=whole(1, WEEK_SECONDS),
+        default=60,
+        metavar="SECONDS",
+        help="how often it is read; default: %(default)s",
     )
     parser.set_defaults(handler=set_up, tool=name)
     return parser
@@ -99,8 +106,8 @@ def secret(text: str) -> str:
         return text
     try:
         return Path(text[1:]).read_text().strip()
-    except OSError as error:
-        raise CannotStart(f"{text[1:]} can't be read: {error.strerror}") from None
+    except (OSError, UnicodeError) as error:
+        raise CannotStart(f"{text[1:]} can't be read: {getattr(error, 'strerror', error)}") from None
 
 
 async def set_up(args: argparse.Namespace, by: Actor) -> Answer:

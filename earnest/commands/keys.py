@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from earnest import operator
 from earnest.operator import Answer
+from earnest.options import moment
 from escrow.access import Actor, Scope
 
 DAYS_MAX = 36_500
@@ -54,12 +55,11 @@ def expiry(text: str) -> datetime:
     if days is not None and 1 <= int(days[1]) <= DAYS_MAX:
         return datetime.now(UTC) + timedelta(days=int(days[1]))
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        return moment(text)
+    except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(
             f"“{text}” is neither a number of days (90d) nor a time (2027-01-31T12:00Z)"
         ) from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -48,7 +48,7 @@ async def _noted(database_url: str, extent: "Extent") -> AsyncIterator[None]:
     from earnest.operator import connected
     from escrow import acts, database
 
-    async with connected(database_url, pool_size=1):
+    async with connected(database_url, pool_size=1, migrates=True):
         has_acts = await database.fetch_value("SELECT to_regclass('operator_acts') IS NOT NULL")
         async with acts.noted("Migrate", subject=extent.value) if has_acts else nullcontext():
             yield

@@ -2,8 +2,9 @@
 
 import argparse
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 
+from earnest.options import moment
 from earnest.run.refusing import CannotStart
 
 DIFFERENT = 1
@@ -12,17 +13,11 @@ DIFFERENT = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since",
-        type=_moment,
+        type=moment,
         metavar="WHEN",
         help="read the provider's books from this date or time on (2026-11-29, 2026-11-29T08:00:00Z); by default from two days "
         "before the newest movement that is known",
     )
-
-
-def _moment(text: str) -> datetime:
-    """A date or a time of ISO 8601; without a zone it is UTC."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from earnest.backups.archiving import BACKUPS
+from earnest.backups.archiving import BACKUPS, named
+from earnest.options import moment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="backups",
         type=Path,
         metavar="FOLDER",
-        default=os.environ.get(BACKUPS) or None,
+        default=named(os.environ),
         help=f"where backups are kept; by default what {BACKUPS} says",
     )
     parser.add_argument(
         "--to",
         dest="until",
-        type=_moment,
+        type=moment,
         metavar="WHEN",
         help="the moment (2026-11-29T08:00:00Z; without a zone it is UTC): what was committed later is gone; "
         "by default everything that was kept",
@@ -48,12 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ORDER",
         help="the money of this lost order was dealt with by hand: it holds up no other of its contract any more",
     )
-
-
-def _moment(text: str) -> datetime:
-    """A date or a time of ISO 8601; without a zone it is UTC."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def run(args: argparse.Namespace) -> int:

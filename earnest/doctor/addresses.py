@@ -84,6 +84,20 @@ async def public(settings: Settings) -> list[Finding]:
     return [fine("address", f"{url} answers")]
 
 
+def figures(settings: Settings) -> list[Finding]:
+    """Whether anybody may read the figures that alerts are made of."""
+    if settings.sandbox or settings.metrics_token is not None:
+        return []
+    shown = "/metrics" if settings.metrics_port is None else f"/metrics, nor the worker's at {settings.metrics_port}"
+    return [
+        odd(
+            "metrics",
+            f"EARNEST_METRICS_TOKEN is not set: nobody may read {shown}, so no alert can fire",
+            "set it to 16 random characters or more, and give it to the scraper",
+        )
+    ]
+
+
 async def _heard(url: str) -> object:
     """The JSON that is there, `None` for anything else, or the error in its place."""
     try:

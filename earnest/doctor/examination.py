@@ -12,12 +12,14 @@ from earnest.doctor import (
     addresses,
     clock_skew,
     database_server,
+    identity_provider,
     kept_backups,
     machine,
     money_provider,
     own_webhook,
     read_standby,
     redis_server,
+    standby_server,
     tables_and_secrets,
 )
 from earnest.doctor.findings import Finding, Grade, in_a_line, wrong
@@ -88,6 +90,10 @@ async def _standby(patient: Patient) -> Sequence[Finding]:
     return await read_standby.look(patient.settings.read_url, patient.settings.database_url)
 
 
+async def _metrics(patient: Patient) -> Sequence[Finding]:
+    return addresses.figures(patient.settings)
+
+
 async def _backups(patient: Patient) -> Sequence[Finding]:
     return await asyncio.to_thread(kept_backups.look, patient.backups)
 
@@ -98,6 +104,11 @@ CHECKS: Final = (
     Check("standby", _standby, frozenset({"DATABASE_URL", "EARNEST_READ_URL"})),
     Check("backups", _backups),
     Check("tables", _tables, frozenset({"DATABASE_URL", "EARNEST_SECRET_KEYS"})),
+    Check(
+        "standby",
+        lambda patient: standby_server.look(patient.settings),
+        frozenset({"DATABASE_URL", "EARNEST_READ_URL"}),
+    ),
     Check("Redis", lambda patient: redis_server.look(patient.settings.redis_url), frozenset({"REDIS_URL"})),
     Check(
         "clocks",
@@ -106,11 +117,13 @@ CHECKS: Final = (
     ),
     Check("port", lambda patient: addresses.port(patient.settings), frozenset({"PORT", "EARNEST_HOST"})),
     Check("address", lambda patient: addresses.public(patient.settings), frozenset({"EARNEST_PUBLIC_URL"})),
+    Check("metrics", _metrics, frozenset({"EARNEST_METRICS_TOKEN", "EARNEST_SANDBOX"})),
     Check(
         "provider",
         lambda patient: money_provider.look(patient.settings),
         frozenset({"EARNEST_PAYMENT_PROVIDER", "EARNEST_STRIPE_KEY"}),
     ),
+    Check("identity", lambda patient: identity_provider.look(patient.settings), frozenset({"EARNEST_JWKS_URL"})),
     Check("webhooks", lambda patient: own_webhook.look(patient.settings), frozenset({"EARNEST_SECRET_KEYS"})),
 )
 """In the order in which an operator would go through them."""

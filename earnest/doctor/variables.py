@@ -11,6 +11,7 @@ from typing import Final
 
 from earnest.backups import archiving
 from earnest.doctor.findings import Finding, fine, odd, wrong
+from earnest.run import telemetry
 from escrow.settings import SettingError, Settings, compilation, log_format, log_level
 
 SUBJECT: Final = "variables"
@@ -48,6 +49,8 @@ READERS: Final[tuple[Callable[[Mapping[str, str]], object], ...]] = (
     compilation,
     log_format,
     log_level,
+    telemetry.configured,
+    telemetry.interval_seconds,
     lambda environ: environ.get(archiving.BACKUPS),
 )
 """Everything that reads variables of ours when a process starts."""

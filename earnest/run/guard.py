@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from api.rates.pacing import Pacing
 from api.responses import WHOLE
 from earnest.run import whole
+from escrow import meters
 
 LOOK_SECONDS: Final = 1.0
 
@@ -51,6 +52,14 @@ however small it is."""
 
 IPV6_NETWORK_BITS: Final = 64
 """Whoever has one IPv6 address has that many: the network counts as one."""
+
+_REFUSED: Final = meters.Counter(
+    "earnest_connections_refused",
+    "Connections that were told 503, by the limit that they met: all, address",
+    "limit",
+)
+for _limit in ("all", "address"):  # Prometheus counts a series from its second value on
+    _REFUSED.add(_limit, by=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +114,10 @@ class Guard:
     def admit(self, connection: Counted) -> bool:
         """Count the connection, unless there are too many, in all or from its address."""
         if len(self._present) >= self.limits.connections_max:
+            _REFUSED.add("all")
             return False
         if connection.address and self._per_address[connection.address] >= self.limits.per_address_max:
+            _REFUSED.add("address")
             return False
         self._present.add(connection)
         self._per_address[connection.address] += 1

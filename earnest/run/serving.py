@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import time
-from typing import Final, cast
+from collections.abc import AsyncIterator
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.lifespan.on import LifespanOn
 
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.wire import Wire
@@ -36,6 +39,10 @@ PROBE_SECONDS: Final = 10
 UNSENT_BYTES_MAX: Final = 128 * 1024
 """What the kernel takes of an answer beyond what is on its way. It would keep megabytes for each peer that doesn't read, and
 such a peer would look like one that does."""
+
+
+_SILENT: Final = logging.getLogger("earnest.silent")
+_SILENT.disabled = True
 
 
 class Server(uvicorn.Server):
@@ -68,6 +75,10 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._lifespan = app.router.lifespan_context
+        app.router.lifespan_context = self._begun
+        self.kept_from_starting: Exception | None = None
+        """What the application met at its start; it is for whoever has started the server to tell, in a line or whole."""
         self.garbage: Garbage | None = None
         """What considers now and then to look for garbage, in a process that does nothing else."""
         self.gather: Gather | None = None
@@ -98,6 +109,28 @@ class Server(uvicorn.Server):
                 with contextlib.suppress(OSError):
                     bound.setsockopt(socket.IPPROTO_TCP, option, value)
         return bound
+
+    @contextlib.asynccontextmanager
+    async def _begun(self, app: Any) -> AsyncIterator[Any]:
+        """The application's own beginning and end."""
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                state = await stack.enter_async_context(self._lifespan(app))
+            except Exception as error:
+                self.kept_from_starting = error
+                raise
+            yield state
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve. The library would write a traceback of what keeps the application from starting, whatever it is."""
+        if not isinstance(self.lifespan, LifespanOn):
+            await super().startup(sockets)
+            return
+        logger, self.lifespan.logger = self.lifespan.logger, _SILENT
+        try:
+            await super().startup(sockets)
+        finally:
+            self.lifespan.logger = logger
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, tell open streams to go, and let requests under way finish: what was accepted is answered."""

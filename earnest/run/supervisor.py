@@ -6,10 +6,8 @@ stop that was asked for, the code of the process that ended by itself (128 + n a
 """
 
 import asyncio
-import errno
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ from earnest.engines.orphans import adopt_orphans, end_orphans
 from earnest.engines.processes import end, launch
 from earnest.run import embedded
 from earnest.run.output import Output
+from earnest.run.ports import check_port
 from earnest.run.procfile import Entry, read_procfile
 from earnest.run.refusing import CannotStart
 from earnest.run.steps import AFTER_PROCESSES, BEFORE_PROCESSES, Deployment, Step
@@ -193,29 +192,6 @@ class Supervisor:
     def _say(self, *lines: str) -> None:
         for line in lines:
             self._output.line("earnest", line)
-
-
-def check_port(settings: Settings) -> None:
-    """Refuse when the web process could not listen on its port."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except PermissionError:
-            raise CannotStart(
-                f"Port {settings.port} may only be used by root: choose another one (PORT=8000 make run)"
-            ) from None
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise CannotStart(
-                    f"EARNEST_HOST is {settings.host}, where this machine can't listen ({error.strerror}): set it to one of "
-                    "its addresses, or to 0.0.0.0 for all"
-                ) from None
-            raise CannotStart(
-                f"Port {settings.port} is taken ({error.strerror}): stop the program that uses it, or choose another "
-                f"port (PORT={settings.port % 65535 + 1} make run)"
-            ) from None
 
 
 async def wait_until_healthy(host: str, port: int) -> None:

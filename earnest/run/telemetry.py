@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from escrow import meters, spans
-from escrow.environment import SettingError
+from escrow.environment import Reader, SettingError, shortened, split, whole_number
 from escrow.meters import Figure
 
 if TYPE_CHECKING:
@@ -26,9 +27,14 @@ OFF: Final = "OTEL_SDK_DISABLED"
 EVERYWHERE: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """Where spans and figures go; `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` and `…_METRICS_ENDPOINT` are for one of them alone."""
 
+PROTOCOL: Final = "http/protobuf"
+"""The one that is spoken, of those that OpenTelemetry has."""
+
 INTERVAL: Final = "OTEL_METRIC_EXPORT_INTERVAL"
 INTERVAL_MS: Final = 60_000
 """Between two exports of figures, unless the variable says otherwise: OpenTelemetry's own."""
+
+INTERVAL_MS_MAX: Final = 86_400_000
 
 END_SECONDS: Final = 3.0
 """For what is left when a process ends, so that a collector that is away holds up nobody."""
@@ -46,25 +52,71 @@ class Signal(StrEnum):
 
 
 def configured(environ: Mapping[str, str] | None = None) -> frozenset[Signal]:
-    """What is to be exported."""
-    given = os.environ if environ is None else environ
-    if given.get(OFF, "").lower() == "true":
+    """What is to be exported. Refuses with `SettingError` what would keep all of it from arriving."""
+    read = Reader(os.environ if environ is None else environ)
+    if (read.text(OFF) or "").lower() == "true":
         return frozenset()
-    return frozenset(one for one in Signal if _place(one, given) and given.get(f"OTEL_{one}_EXPORTER") != "none")
+    return frozenset(one for one in Signal if _place(one, read) is not None and _is_wanted(one, read))
 
 
-def _place(signal: Signal, given: Mapping[str, str]) -> str | None:
+def _is_wanted(signal: Signal, read: Reader) -> bool:
+    """Whether a signal that has a place is sent there, as far as its variables are right."""
+    variable = f"OTEL_{signal}_EXPORTER"
+    exporter = read.text(variable) or "otlp"
+    if exporter not in ("otlp", "otlp_proto_http", "none"):
+        raise SettingError(variable, f"is {shortened(exporter)}; it must be otlp or none")
+    if exporter == "none":
+        return False
+    _check_protocol(signal, read)
+    _check_headers(signal, read)
+    return True
+
+
+def _place(signal: Signal, read: Reader) -> str | None:
     """The variable that says where a signal goes, if one does."""
-    names = (f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", EVERYWHERE)
-    return next((name for name in names if given.get(name)), None)
+    variable, url = _first(signal, "ENDPOINT", read)
+    if url is None:
+        return None
+    parts = split(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingError(variable, "is no URL of a collector; it must be such as http://collector:4318")
+    return variable
+
+
+def _check_protocol(signal: Signal, read: Reader) -> None:
+    variable, protocol = _first(signal, "PROTOCOL", read)
+    if protocol not in (None, PROTOCOL):
+        raise SettingError(
+            variable, f"is {shortened(protocol)}; it must be {PROTOCOL}, which collectors take at the port 4318"
+        )
+
+
+def _check_headers(signal: Signal, read: Reader) -> None:
+    """The exporter would leave out what it can't read, and write it into the log: these are secrets."""
+    variable, headers = _first(signal, "HEADERS", read)
+    if any(one.strip() and not _HEADER.fullmatch(one.strip()) for one in (headers or "").split(",")):
+        raise SettingError(variable, "has something else than headers; it must be name=value, several by commas")
+
+
+_HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\s*=\s*[ -~]*")
+
+
+def _first(signal: Signal, what: str, read: Reader) -> tuple[str, str | None]:
+    """The variable that is for a signal alone or else for all, and what it says."""
+    own, everywhere = f"OTEL_EXPORTER_OTLP_{signal}_{what}", f"OTEL_EXPORTER_OTLP_{what}"
+    text = read.text(own)
+    return (own, text) if text is not None else (everywhere, read.text(everywhere))
 
 
 def interval_seconds(environ: Mapping[str, str] | None = None) -> float:
     """Between two exports of figures. Refuses with `SettingError`."""
-    text = (os.environ if environ is None else environ).get(INTERVAL) or str(INTERVAL_MS)
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise SettingError(INTERVAL, f"is {text!r}; it must be a number of milliseconds")
-    return int(text) / 1000
+    text = Reader(os.environ if environ is None else environ).text(INTERVAL) or str(INTERVAL_MS)
+    milliseconds = whole_number(text, 1, INTERVAL_MS_MAX)
+    if milliseconds is None:
+        raise SettingError(
+            INTERVAL, f"is {shortened(text)}; it must be a whole number of milliseconds up to {INTERVAL_MS_MAX}"
+        )
+    return milliseconds / 1000
 
 
 async def _own() -> Sequence[Figure]:
@@ -119,7 +171,7 @@ def _exporting(process: str, signals: frozenset[Signal]) -> Exporting:
     try:
         from earnest.run.opentelemetry import Exporting
     except ImportError as error:
-        variable = next(name for one in sorted(signals) if (name := _place(one, os.environ)) is not None)
+        variable = next(name for one in sorted(signals) if (name := _place(one, Reader(os.environ))) is not None)
         raise SettingError(variable, f"is set, but {error.name} isn't there: install earnest[telemetry]") from None
     return Exporting(process)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from graphql import ExecutionResult, GraphQLError
 
+from escrow import meters
 from escrow.errors import DomainError
 from escrow.log import UnknownEvent
 from escrow.traces import trace_id
@@ -22,6 +23,9 @@ ERRORS_TOLD_MAX: Final = 100
 UPDATING: Final = (
     "Earnest is being updated, and what answered doesn't know yet what happened here. Nothing was done; repeat it."
 )
+
+FAULTS: Final = meters.Counter("earnest_operation_faults", "Fields of operations that failed by a fault of ours")
+"""The answer has status 200 all the same, as GraphQL wants it."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +111,7 @@ def public(error: GraphQLError) -> dict[str, Any]:
         _log.warning("a later release was here", extra={"path": error.path, "error": cause})
         return formatted(GraphQLError(UPDATING, nodes=error.nodes, path=error.path, extensions={"code": "UPDATING"}))
     trace = trace_id()
+    FAULTS.add()
     _log.error("a field failed by a fault of ours", extra={"path": error.path}, exc_info=cause)
     masked = GraphQLError(
         f"Something went wrong inside. Tell us the trace id {trace}.",

@@ -7,6 +7,7 @@ import pytest
 from escrow import pipeline
 from escrow.log import UnknownEvent
 from escrow.queries import contracts
+from schema.engine import told
 from schema.error_codes import coded
 from tests.api.client import People
 from tests.api.test_journey import proposal
@@ -19,10 +20,17 @@ async def _fail(*_: object, **__: object) -> None:
     raise RuntimeError(SECRET)
 
 
+def faults() -> float:
+    """How many this process has counted."""
+    return told.FAULTS.figure().values[0].value
+
+
 async def test_a_fault_in_a_query_is_masked_and_logged(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contracts, "contracts_page", _fail)
+    known = faults()
     with written() as log:
         answer = await people.client.post("{ contracts { nodes { id } } viewer { role } }")
+    assert (answer.status_code, faults()) == (200, known + 1), "or nobody would see it"
     (error,) = answer.json()["errors"]
     assert error["extensions"] == coded("INTERNAL", traceId=answer.headers["x-trace-id"])
     assert SECRET not in answer.text

@@ -77,6 +77,17 @@ def test_the_page_lists_every_meter() -> None:
     assert ours - listed == set()
 
 
+def test_what_every_web_process_tells_alike_is_not_added_up() -> None:
+    """Two of them would show it twice."""
+    whole = PAGE.partition("Of the deployment, the same")[2].partition("Of one process")[0]
+    alike = set(re.findall(r"`(earnest_[a-z_]+)", whole))
+    assert {"earnest_log_position", "earnest_deadlines_fired_total", "earnest_orders_open"} <= alike
+    drawn_so = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    alerted_so = re.findall(r"^ +expr: (.+)$", ALERTS, re.MULTILINE)
+    asked = [one for one in (*drawn_so, *alerted_so) if alike & set(_NAMES.findall(one))]
+    assert [one for one in asked if not one.startswith("max")] == []
+
+
 def test_series_are_told_by_the_pages_own_types() -> None:
     page = exposition.text([meters.one("earnest_x", "x", 1.0), meters.counted("earnest_y", "y", "by", [("z", 2)])])
     assert {"earnest_x", "earnest_y_total"} <= exposed(page.decode())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from earnest.cli import REFUSED, main
+from earnest.cli import REFUSED, UNREAD, main
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -37,6 +37,19 @@ def test_a_terminal_without_a_letter_is_told_it_in_another_spelling(monkeypatch:
         stream.flush()
     assert b"the contract's id, ctr_\\u2026" in shown.getvalue()
     assert b"\\u201c\\u2026\\u201d is no variable" in remarked.getvalue()
+
+
+@pytest.mark.parametrize("words", [["schema"], ["trigger", "list"]], ids=" ".join)
+def test_whoever_reads_no_further_gets_no_traceback(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
+    with os.fdopen(writing, "w") as unread:
+        monkeypatch.setattr(sys, "stdout", unread)
+        assert main(words) == UNREAD
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")

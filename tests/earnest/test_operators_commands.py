@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import os
+import secrets
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -261,11 +262,14 @@ class TestOnADatabase:
         assert done.split()[4:] == ["SetFees", "-", "done", trace_id()]
 
     async def test_refused_credentials_are_shown(self) -> None:
-        refusals = Refusals()
-        refusals.note("192.0.2.1", "no such key")
-        await refusals.write()
-        _, line = (await _shown("acts --refused")).lines
-        assert line.split()[2:7] == ["192.0.2.1", "no", "such", "key", "1"]
+        for client in ("192.0.2.1", "192.0.2.2"):
+            refusals = Refusals()
+            refusals.note(client, "no such key")
+            await refusals.write()
+        head, line, before = (await _shown("acts --refused")).lines
+        assert head.split()[:3] == ["id", "since", "until"]
+        assert line.split()[3:8] == ["192.0.2.2", "no", "such", "key", "1"]
+        assert (await _shown(f"acts --refused --before {line.split()[0]}")).lines[1].split() == before.split()
 
     async def test_fees_are_set_and_shown(self) -> None:
         await earnest("keys create --operator")
@@ -361,6 +365,59 @@ async def test_a_database_without_tables_is_one_line_and_no_finding(
     code, said, remarked = await started(line, **settings(server.url("postgres"), redis_url))
     assert (code, said) == (2, "")
     assert remarked == "earnest: the database has no tables yet: run `earnest migrate`\n"
+
+
+@pytest.mark.parametrize("line", ["audit", "reconcile", "fees show", "migrate"])
+async def test_a_role_that_lacks_rights_is_one_line_and_no_finding(
+    line: str, database_clone: str, redis_url: str
+) -> None:
+    role = f"rightless_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(database_clone)
+    try:
+        await connection.execute(f"CREATE ROLE {role} LOGIN")
+        url = database_clone.replace("postgres://postgres:", f"postgres://{role}:")
+        code, said, remarked = await started(line, **settings(url, redis_url))
+        await connection.execute(f"DROP ROLE {role}")
+    finally:
+        await connection.close()
+    assert (code, said, remarked.count("\n")) == (2, "", 1), remarked
+    assert remarked.startswith("earnest: the database does not let us: permission denied for ")
+    assert "earnest doctor" in remarked
+
+
+@pytest.mark.parametrize("line", ["secrets", "accounts list"])
+async def test_tables_of_an_earlier_release_are_one_line_and_no_finding(
+    line: str, database_clone: str, redis_url: str
+) -> None:
+    connection = await asyncpg.connect(database_clone)
+    try:
+        await connection.execute("DELETE FROM tortoise_migrations WHERE app = 'escrow'")
+        await connection.execute("ALTER TABLE payment_orders RENAME COLUMN payment_token TO token_of_before")
+        await connection.execute("ALTER TABLE accounts RENAME COLUMN name TO name_of_before")
+    finally:
+        await connection.close()
+    code, said, remarked = await started(line, **settings(database_clone, redis_url))
+    assert (code, said) == (2, "")
+    assert remarked == "earnest: the database's tables are an earlier release's: run `earnest migrate`\n"
+
+
+async def test_a_database_that_takes_no_writes_is_one_line(database_clone: str, redis_url: str) -> None:
+    connection = await asyncpg.connect(database_clone)
+    try:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    finally:
+        await connection.close()
+    code, said, remarked = await started("keys create --operator", **settings(database_clone, redis_url))
+    assert (code, said, remarked.count("\n")) == (2, "", 1), remarked
+    assert remarked.startswith("earnest: the database takes no writes: cannot execute INSERT")
+    assert "DATABASE_URL must name the primary" in remarked
+
+
+def test_a_table_that_is_kept_from_us_is_one_line() -> None:
+    taken = r"a table is taken: canceling statement .*pg_stat_activity"
+    with pytest.raises(CannotStart, match=taken), operator.in_one_line():
+        raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout")
 
 
 async def test_an_archive_of_a_database_that_is_away_or_empty_is_refused_too(

@@ -15,7 +15,9 @@ from tortoise.context import TortoiseContext
 
 from escrow import database
 from escrow.models import Deployment
+from escrow.statements import FAILURES
 from tests import plans
+from tests.engines import TestServer
 from tests.patience import PATIENCE_SECONDS
 from tests.workers.process import until
 
@@ -103,6 +105,34 @@ async def test_everything_in_a_transaction_uses_its_connection(small_pool: str) 
         assert len(await Deployment.all()) == 1
         assert database.pool_use()[0] == 1
     assert await notes() == {"seen"}
+
+
+async def test_what_gets_no_connection_is_counted_among_what_failed(small_pool: str, server: TestServer) -> None:
+    await database.fetch("SELECT 1")
+    name = await database.fetch_value("SELECT current_database()")
+    elsewhere = await asyncpg.connect(server.url("postgres"))
+    try:
+        await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await elsewhere.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        known = failures()
+        for _ in range(3):
+            with pytest.raises(_AWAY):
+                await database.fetch("SELECT 1")
+            with pytest.raises(_AWAY):
+                async with database.transaction():
+                    pass
+        assert failures() == known + 6
+    finally:
+        await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await elsewhere.close()
+
+
+_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+def failures() -> float:
+    """How many statements of this process are counted as failed."""
+    return FAILURES.figure().values[0].value
 
 
 async def test_transaction_inside_another_is_refused(small_pool: str) -> None:
@@ -269,6 +299,7 @@ PROCESS = f"""
 import asyncio, sys
 from escrow import database
 from escrow.models import Deployment
+from escrow.statements import FAILURES
 
 database.LAST_WORK_SECONDS = {PATIENCE_SECONDS}
 

@@ -51,6 +51,7 @@ GARBAGE: Final = (
     "garbage",
     "-1",
     "9" * 30,
+    "9" * 5_000,
     "postgres://",
     "https://",
     "\u00b2",
@@ -162,6 +163,44 @@ def test_a_parameter_of_the_databases_url_that_the_driver_would_not_take_is_refu
     assert found is not None
     assert says in str(found)
     assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis://user:hunter2@redis:6379/first", "must end in a number"),
+        ("redis://user:hunter2@redis:6379/-1", "must end in a number"),
+        ("redis://user:hunter2@redis:6379/0?ssl=true", "a parameter that means nothing"),
+        ("redis://user:hunter2@redis:6379/0?socket_timeout=soon", "a parameter that means nothing"),
+        ("redis://user:12/hunter2@redis:6379/0", "/ as %2F"),
+        ("redis://user:hunter2#@redis:6379/0", "# must be written as %23"),
+    ],
+)
+def test_a_redis_that_would_be_another_one_than_was_meant_is_refused(url: str, says: str) -> None:
+    found = refusal("REDIS_URL", url)
+    assert found is not None
+    assert says in str(found)
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://redis", "redis://redis:6379/", "rediss://u:p%2Fq%40@redis:6379/15?ssl_cert_reqs=none",
+        "unix:///run/a@b/redis.sock?db=2", "redis://redis?socket_timeout=5",
+    ],
+)  # fmt: skip
+def test_a_redis_is_taken_by_all_that_its_driver_takes(url: str) -> None:
+    assert refusal("REDIS_URL", url) is None
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "EARNEST_READ_URL"])
+@pytest.mark.parametrize("password", ["hunter#2", "hunter/2", "hunter?2", "12/hunter", "12#hunter"])
+def test_a_password_with_a_special_letter_is_told_how_to_write_it(variable: str, password: str) -> None:
+    found = refusal(variable, f"postgres://user:{password}@db:5432/earnest")
+    assert found is not None
+    assert "%23" in str(found)
+    assert "hunter" not in str(found)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1", "localhost"])  # noqa: S104 - the words of a container

@@ -164,7 +164,7 @@ def test_keys_are_read_and_stored_by_the_statements_of_one_module() -> None:
     said = {
         path.name
         for path in sources
-        if "migrations" not in path.parts and "models" not in path.parts
+        if not {"migrations", "models", "audit"} & {*path.parts}
         if any(f"{word} idempotency_keys" in path.read_text() for word in ("INTO", "JOIN", "FROM"))
     }
     assert said == {"idempotency.py"}

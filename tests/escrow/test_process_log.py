@@ -72,6 +72,35 @@ def test_colours_are_for_terminals_alone() -> None:
     assert coloured.lines != plain.lines
 
 
+def test_a_librarys_warning_that_strangers_bring_about_fills_no_disk() -> None:
+    now = [0.0]
+    seldom = process_log.Seldom(clock=lambda: now[0])
+
+    def said(name: str, message: str, level: int = logging.WARNING) -> logging.LogRecord | None:
+        record = logging.LogRecord(name, level, "", 0, message, None, None)
+        return record if seldom.filter(record) else None
+
+    flood = [said("uvicorn.error", "Invalid HTTP request received.") for _ in range(5_000)]
+    assert len([record for record in flood if record is not None]) == process_log.LIBRARY_LINES_MAX
+    assert said("uvicorn.error", "Unsupported upgrade request."), "another one is told all the same"
+    assert all(said("uvicorn.error", "Exception in ASGI application", logging.ERROR) for _ in range(50))
+    assert all(said("workers.x", "pump starts again") for _ in range(50))
+    now[0] += process_log.LIBRARY_SECONDS
+    later = said("uvicorn.error", "Invalid HTTP request received.")
+    assert later is not None
+    with written() as log:
+        logging.getLogger().handle(later)
+    assert log.entries[0]["left_out"] == 5_000 - process_log.LIBRARY_LINES_MAX
+    assert "left_out" not in vars(said("uvicorn.error", "Invalid HTTP request received.") or later)
+
+
+def test_warnings_that_are_another_each_time_share_their_lines() -> None:
+    seldom = process_log.Seldom(clock=lambda: 0.0)
+    records = [logging.LogRecord("x", logging.WARNING, "", 0, f"odd {one}", None, None) for one in range(5_000)]
+    shown = sum(seldom.filter(record) for record in records)
+    assert shown == process_log.LIBRARY_WARNINGS_MAX + process_log.LIBRARY_LINES_MAX
+
+
 def test_what_libraries_say_has_the_same_format() -> None:
     with written() as log:
         logging.getLogger("arq.worker").warning("%d jobs", 3)

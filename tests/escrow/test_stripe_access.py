@@ -70,6 +70,10 @@ def test_what_is_missing_is_named_and_nothing_starts(variable: str) -> None:
     [
         ("EARNEST_STRIPE_KEY", "pk_live_0123456789"),
         ("EARNEST_STRIPE_KEY", "rk_live_..."),
+        ("EARNEST_STRIPE_KEY", "rk_live_01234\n56789"),
+        ("EARNEST_STRIPE_KEY", "rk_live_01234 56789"),
+        ("EARNEST_STRIPE_WEBHOOK_SECRET", "whsec_..."),
+        ("EARNEST_STRIPE_WEBHOOK_SECRET", "whsec_a b"),
         ("EARNEST_STRIPE_WEBHOOK_SECRET", "sk_live_0123456789"),
         ("EARNEST_STRIPE_WEBHOOK_SECRET", "whsec_a,secretword"),
         ("EARNEST_STRIPE_RETURN_URL", "app.example.com"),
@@ -85,6 +89,14 @@ def test_a_wrong_value_is_refused_by_name_and_no_secret_is_repeated(variable: st
         Settings.from_environment(MINIMAL | {variable: value})
     if variable in ("EARNEST_STRIPE_KEY", "EARNEST_STRIPE_WEBHOOK_SECRET"):
         assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "prefix"), [("EARNEST_STRIPE_KEY", "rk_"), ("EARNEST_STRIPE_WEBHOOK_SECRET", "whsec_")]
+)
+def test_the_beginning_of_a_secret_is_none(variable: str, prefix: str) -> None:
+    with pytest.raises(SettingError, match=f"^{variable} "):
+        Settings.from_environment(MINIMAL | {variable: prefix})
 
 
 def test_settings_show_neither_the_key_nor_the_secret() -> None:

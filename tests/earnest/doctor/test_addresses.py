@@ -84,6 +84,13 @@ async def test_an_address_to_listen_on_that_is_another_machines_is_told_without_
     assert "can't listen at 192.0.2.1:8000" in found.what
 
 
+def test_figures_that_nobody_may_read_are_odd_where_money_is_real() -> None:
+    assert addresses.figures(settings()) == []
+    assert addresses.figures(real(settings(EARNEST_METRICS_TOKEN="0123456789abcdef"))) == []
+    found = one(addresses.figures(real(settings(EARNEST_METRICS_PORT="9090"))), Grade.ODD)
+    assert "EARNEST_METRICS_TOKEN is not set: nobody may read /metrics, nor the worker's at 9090" in found.what
+
+
 async def test_no_public_address_is_odd_where_money_is_real() -> None:
     one(await addresses.public(settings()), Grade.FINE)
     assert "EARNEST_PUBLIC_URL" in one(await addresses.public(real(settings())), Grade.ODD).what

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from earnest.doctor import database_server
+from earnest.doctor import database_server, standby_server
 from earnest.doctor.findings import Finding, Grade
 from earnest.engines.postgres import EmbeddedPostgres, find_binaries
 from earnest.engines.processes import Record
 from tests.earnest.doctor.conftest import ROLE, Ward
+from tests.earnest.doctor.test_addresses import settings
 from tests.earnest.running import free_port
 
 
@@ -116,11 +117,14 @@ async def test_a_standby(ward: Ward, tmp_path: Path) -> None:
     try:
         await standby.start()
         found = the_one(await looked(standby.url))
+        both = settings(DATABASE_URL=ward.url_of("earnest"), EARNEST_READ_URL=standby.url)
+        (near,) = await standby_server.look(both)
     finally:
         await standby.stop()
         sockets.rmdir()
     assert found.what == "it is a standby: nothing can be written"
     assert "primary" in found.remedy
+    assert (near.grade, near.what) == (Grade.FINE, "it follows our database, and is near")
 
 
 @pytest.mark.parametrize(

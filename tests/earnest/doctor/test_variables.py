@@ -48,6 +48,13 @@ def test_all_that_is_wrong_is_told_at_once_and_the_rest_is_read() -> None:
     assert (settings.points_per_second, settings.redis_url) == (500.0, MINIMAL["REDIS_URL"])
 
 
+def test_what_opentelemetry_could_not_send_is_told_too() -> None:
+    wrong = {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317", "OTEL_METRIC_EXPORT_INTERVAL": "soon"}
+    _, bad, found = variables.read(MINIMAL | wrong | {"OTEL_SERVICE_NAME": "mine"})
+    assert bad == set(wrong)
+    assert {finding.grade for finding in found} == {Grade.WRONG}
+
+
 def test_a_slip_of_the_pen_is_told_with_what_was_meant() -> None:
     _, bad, (slip, nonsense) = variables.read(MINIMAL | {"EARNEST_PUBLIC_ULR": "x", "EARNEST_ZZZ": "x", "OTHERS": "x"})
     assert (slip.grade, slip.remedy) == (Grade.ODD, "did you mean EARNEST_PUBLIC_URL?")

@@ -31,6 +31,7 @@ from earnest.run.guard import (
     _network,
 )
 from earnest.run.serving import Server
+from escrow import meters
 from escrow.settings import PaymentProvider, Settings
 from tests.factories import SECRET_KEY
 from tests.patience import PATIENCE_SECONDS
@@ -278,10 +279,21 @@ async def test_a_body_in_pieces_is_read_whole_and_one_in_tiny_pieces_without_end
         assert sum(handed) <= PIECES_FREE + 20_000 // PIECE_BYTES_MEAN
 
 
+def refused_connections(limit: str) -> float:
+    """How many were told so by this process."""
+    (figure,) = (one for one in meters.figures() if one.name == "earnest_connections_refused")
+    return next(value.value for value in figure.values if value.labels == [("limit", limit)])
+
+
 @pytest.mark.parametrize(
-    "limits", [Limits(connections_max=3, look_seconds=0.02), Limits(per_address_max=3, look_seconds=0.02)]
+    ("limit", "limits"),
+    [
+        ("all", Limits(connections_max=3, look_seconds=0.02)),
+        ("address", Limits(per_address_max=3, look_seconds=0.02)),
+    ],
 )
-async def test_there_are_only_so_many_in_all_and_from_one_address(limits: Limits) -> None:
+async def test_there_are_only_so_many_in_all_and_from_one_address(limit: str, limits: Limits) -> None:
+    known = refused_connections(limit)
     async with served(limits) as there:
         lines = [await there.line() for _ in range(3)]
         await there.until_there_are(3)
@@ -290,6 +302,7 @@ async def test_there_are_only_so_many_in_all_and_from_one_address(limits: Limits
             said = await refused.end()
             assert said.startswith(b"HTTP/1.1 503")
             assert b"retry-after: 5" in said
+        assert refused_connections(limit) == known + 20
         await lines[0].say(GET)
         assert (await lines[0].answer()).startswith(b"HTTP/1.1 200"), "who is in is served"
         lines[1].writer.close()

@@ -68,7 +68,47 @@ def test_the_standard_variables_say_what_is_exported(environ: dict[str, str], si
     assert telemetry.configured(environ) == signals
 
 
-@pytest.mark.parametrize("text", ["soon", "0", "-1", "1.5", "²"])
+@pytest.mark.parametrize(
+    ("variable", "value", "right"),
+    [
+        (PLACE, "collector:4318", "such as http://collector:4318"),
+        (PLACE, "grpc://collector:4317", "such as http://collector:4318"),
+        (PLACE, "http://", "such as http://collector:4318"),
+        (PLACE, "http://user:hunter2@collector:port", "such as http://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector", "such as http://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/json", "must be http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2", "must be name=value"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key: hunter2", "must be name=value"),
+        ("OTEL_TRACES_EXPORTER", "console", "must be otlp or none"),
+    ],
+)
+async def test_what_would_never_arrive_refuses_to_start(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, right: str
+) -> None:
+    monkeypatch.setenv(PLACE, "http://127.0.0.1:9")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingError, match=rf"^{variable} .*{right}") as refused:
+        async with telemetry.exported("web"):
+            pass
+    assert refused.value.variable == variable
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("headers", ["", " ", "api-key=abc", "authorization=Bearer%20x, x-tenant = 7,", "a=b=c=="])
+def test_headers_are_taken_as_opentelemetry_writes_them(headers: str) -> None:
+    given = {PLACE: "https://collector.example.com", "OTEL_EXPORTER_OTLP_HEADERS": headers}
+    assert telemetry.configured(given) == set(Signal)
+
+
+def test_what_is_off_or_goes_nowhere_may_be_anything() -> None:
+    assert telemetry.configured({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", PLACE: " "}) == set()
+    assert telemetry.configured({PLACE: "collector", "OTEL_SDK_DISABLED": "true"}) == set()
+    none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
+    assert telemetry.configured({PLACE: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"} | none) == set()
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "1.5", "²", "9" * 400, "9" * 5_000])
 def test_a_wrong_interval_refuses_to_start(text: str) -> None:
     with pytest.raises(SettingError, match="OTEL_METRIC_EXPORT_INTERVAL"):
         telemetry.interval_seconds({"OTEL_METRIC_EXPORT_INTERVAL": text})
