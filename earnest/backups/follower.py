@@ -37,8 +37,8 @@ _RECEIVE: Final = "pg_receivewal"
 _DISCONNECTED: Final = f"{_RECEIVE}: error: disconnected"
 """What it always says last."""
 
-_FILE_SAID: Final = re.compile(r"(?<![0-9A-F/])[0-9A-F]{24}(?![0-9A-F.])")
-"""A file of the log that a server speaks of, in whichever language; those of the folder are said with their path."""
+_FILE_SAID: Final = re.compile(r"(?<!\S)[0-9A-F]{24}(?!\S)")
+"""A file of the log that a server says it has no more, in whichever language: it stands alone. Those of the folder are quoted."""
 
 _SERVER: Final = """
 SELECT pg_walfile_name(pg_current_wal_lsn()) AS written, pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes,
