@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from earnest.backups import programs, taking, timelines
-from earnest.backups.taking import WAL, Base
+from earnest.backups.taking import DRAFT, WAL, Base
 
 
 def forget(backups: Path, *, keep: int) -> Sequence[Base]:
@@ -20,10 +20,18 @@ def forget(backups: Path, *, keep: int) -> Sequence[Base]:
     kept = [base for base in every if timeline.has(base)][-keep:]
     old = [base for base in every if kept and base.at < kept[0].at]
     for base in old:
-        shutil.rmtree(base.path)
+        _delete(base, backups)
     if old:
         _forget_log(backups, needed_by=[base for base in every if base not in old])
     return old
+
+
+def _delete(base: Base, backups: Path) -> None:
+    """It is no backup any more before the first of its files is gone: whoever ends us leaves no half of one."""
+    draft = backups / DRAFT
+    shutil.rmtree(draft, ignore_errors=True)
+    base.path.rename(draft)
+    shutil.rmtree(draft)
 
 
 def _forget_log(backups: Path, *, needed_by: Sequence[Base]) -> None:

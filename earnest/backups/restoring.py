@@ -32,6 +32,8 @@ _AFTERWARDS: Final = f"{_SETTINGS}.restored"
 _SEGMENT_NAME_LENGTH: Final = 24
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 """Of a file of the log, as PostgreSQL makes them unless a cluster was made with others."""
+_BEGINNING_BYTES: Final = 16
+"""Of a file of the log that something was written to: they aren't all zero."""
 _SEGMENTS: Final = 2**32 // SEGMENT_BYTES
 LOG_FILE: Final = re.compile(r"[0-9A-F]{24}(\.partial)?")
 """The name of a file of the log, be it one that wasn't finished."""
@@ -70,9 +72,18 @@ def choose(backups: Path, until: datetime | None, *, written: Path | None = None
     return leading_here[-1]
 
 
+def remark(backups: Path, until: datetime | None) -> str | None:
+    """What whoever wants a moment back should know that a former restore undid: there is no way to it; `None` for all others."""
+    undone = timelines.newest([backups / WAL]).undone
+    if until is None or undone is None or not undone[0] < until < undone[1]:
+        return None
+    began, ended = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in undone)
+    return f"nothing of {began} to {ended} comes back: a former restore undid that, and this one goes back to where it went"
+
+
 def check_whole(base: Base, backups: Path, *, coming: Sequence[Path] = ()) -> None:
-    """Refuse with `CannotStart` where a file of the log is missing between a base and the last one that was kept: PostgreSQL
-    takes a gap for the end, and would bring back less than there is without a word.
+    """Refuse with `CannotStart` where a file of the log is missing between a base and the last one that was kept, or wasn't kept
+    to its end: PostgreSQL takes a gap for the end, and would bring back less than there is without a word.
 
     `coming` are files that are about to be kept. What `pg_verifybackup` will refuse, and files of another size, are passed over.
     """
@@ -82,15 +93,22 @@ def check_whole(base: Base, backups: Path, *, coming: Sequence[Path] = ()) -> No
     if not (is_usual and (base.path / taking.LABEL).exists()):
         return
     timeline = timelines.newest([backups / WAL])
-    segments = [Segment.of(path.name) for path in kept]
-    numbers = {one.number for one in segments if timeline.leads_through(one.timeline, one.number * SEGMENT_BYTES)}
+    leading = [path for path in kept if timeline.leads_through(*_begins_at(path))]
+    whole = {Segment.of(path.name).number for path in leading if not path.suffix}
     first = Segment.of(taking.first_wal(base)).number
-    missing = next((number for number in range(first, max(numbers, default=first)) if number not in numbers), None)
+    last = max((Segment.of(path.name).number for path in leading), default=first)
+    missing = next((number for number in range(first, last) if number not in whole), None)
     if missing is not None:
         raise CannotStart(
             f"In {backups / WAL} the log that follows {base.path.name} has a gap: {Segment(timeline.number, missing)}. Nothing "
             "after it can be brought back from there: put that file there, or say with --to which moment before it you want"
         )
+
+
+def _begins_at(path: Path) -> tuple[int, int]:
+    """The timeline and the position with which a file of the log begins."""
+    segment = Segment.of(path.name)
+    return segment.timeline, segment.number * SEGMENT_BYTES
 
 
 def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> None:
@@ -147,11 +165,15 @@ def _is_log(path: Path) -> bool:
 
 
 def keep_command(wal: Path) -> str:
-    """PostgreSQL's `archive_command`: one file of its log into the folder, on disk before it counts, never over another one."""
+    """PostgreSQL's `archive_command`: one file of its log into the folder, on disk before it counts, never over another one.
+
+    So is its name, where the folder can be told to be (a share may refuse).
+    """
     folder = shlex.quote(str(wal)).replace("%", "%%")
     return (
         f"test -f {folder}/%f && cmp -s %p {folder}/%f || "
-        f"test ! -f {folder}/%f && cp %p {folder}/%f.copy && sync {folder}/%f.copy && mv {folder}/%f.copy {folder}/%f"
+        f"test ! -f {folder}/%f && cp %p {folder}/%f.copy && sync {folder}/%f.copy && mv {folder}/%f.copy {folder}/%f && "
+        f"{{ sync {folder} || true; }}"
     )
 
 
@@ -160,12 +182,15 @@ def fetch_command(wal: Path) -> str:
 
     PostgreSQL takes a code of up to 125 for the end of the log, and every higher one for a failure. So it ends with 1 only where
     neither file is there, and with 126 where the folder can't be read or a copy fails: else less would come back without a word.
+    `pg_receivewal` fills a file with zeros first, for which there may have been no room: nothing is in it then, and PostgreSQL
+    refuses a file of another size.
     """
     folder = shlex.quote(str(wal)).replace("%", "%%")
     return (
         f"test -r {folder} -a -x {folder} || exit 126; "
         f'if test -e {folder}/%f; then cp {folder}/%f "%p" || exit 126; '
-        f'elif test -e {folder}/%f.partial; then cp {folder}/%f.partial "%p" || exit 126; '
+        f"elif test -s {folder}/%f.partial && ! cmp -s -n {_BEGINNING_BYTES} {folder}/%f.partial /dev/zero; then "
+        f'cp {folder}/%f.partial "%p" || exit 126; '
         "else exit 1; fi"
     )
 

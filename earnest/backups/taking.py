@@ -19,7 +19,8 @@ SLOT: Final = "earnest_backup"
 LABEL: Final = "backup_label"
 """The file in which a base says where it begins."""
 _NAMED: Final = "base-%Y%m%dT%H%M%SZ"
-_DRAFT: Final = "base.part"
+DRAFT: Final = "base.part"
+"""What is no backup: one that isn't whole yet, or is being deleted."""
 _LOCK: Final = "lock"
 _AT_IT: Final = "Process {holder} takes a backup into {folder} just now: begin again when it is done"
 
@@ -48,7 +49,7 @@ def take(database_url: str, backups: Path) -> Base:
     The copy has all that it needs to start by itself. Refuses with `CannotStart`, leaving nothing half done behind.
     """
     make_folder(backups)
-    draft = backups / _DRAFT
+    draft = backups / DRAFT
     shutil.rmtree(draft, ignore_errors=True)
     copying = ("--pgdata", str(draft), "--wal-method=stream", "--checkpoint=fast")
     url, environ = programs.for_libpq(database_url), programs.environment(database_url)

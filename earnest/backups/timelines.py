@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from earnest.backups.taking import Base
@@ -17,6 +18,8 @@ class Timeline:
 
     number: int
     forks: Mapping[int, int]
+    undone: tuple[datetime, datetime] | None = None
+    """The moment to which the restore went back that began it, and about when that was done; `None` if none did."""
 
     def has(self, base: Base) -> bool:
         """Whether all that a base was copied from lies on it, or before a fork that leads to it."""
@@ -30,6 +33,10 @@ class Timeline:
         """Whether what a timeline has at a position is on the way to the newest state."""
         return number >= self.number or position <= self.forks.get(number, 0)
 
+    def at(self, position: int) -> int:
+        """The timeline on which the server of the newest one has what was written at a position."""
+        return min((number for number, fork in self.forks.items() if position < fork), default=self.number)
+
 
 def newest(folders: Iterable[Path]) -> Timeline:
     """The newest of which a history is in one of the folders; without any it is the first."""
@@ -39,8 +46,21 @@ def newest(folders: Iterable[Path]) -> Timeline:
     if not histories:
         return Timeline(1, {})
     history = max(histories, key=lambda path: path.stem)
-    rows = [row.split() for row in history.read_text().splitlines() if re.match(r"\d", row)]
-    return Timeline(int(history.stem, 16), {int(row[0]): _position(row[1]) for row in rows})
+    rows = [row.split(maxsplit=2) for row in history.read_text().splitlines() if re.match(r"\d", row)]
+    forks = {int(row[0]): _position(row[1]) for row in rows}
+    return Timeline(int(history.stem, 16), forks, _undone(" ".join(rows[-1][2:]), history) if rows else None)
+
+
+def _undone(why: str, history: Path) -> tuple[datetime, datetime] | None:
+    """By what PostgreSQL says of the fork, the time of the first commit that was undone or of the last that wasn't, and by when
+    that was written down.
+    """
+    try:
+        moment = datetime.fromisoformat(why.partition(" ")[2])
+    except ValueError:
+        return None
+    done = datetime.fromtimestamp(history.stat().st_mtime, UTC)
+    return (moment, done) if moment.tzinfo is not None else None
 
 
 def _copied_from(base: Base) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     if args.until is not None:
         restoring.check_has_come(args.until, now=datetime.now(UTC))
     backups = Path(args.backups).absolute()
+    if (remark := restoring.remark(backups, args.until)) is not None:
+        print(remark, file=sys.stderr)
     if args.into is not None:
         return _prepare(backups, args.into.absolute(), args.until)
     if names_servers(os.environ):
@@ -129,7 +132,10 @@ async def _note_and_tell(settings: Any, *, declare: bool) -> None:
         async with acts.noted("DeclareRestore" if declare else "FinishRestore"):
             cut = await cuts.notice(declared=declare)
         if cut is None or cut == before:
-            print("PostgreSQL doesn't say that it was restored. If a disk was put back from a snapshot, add --declare.")
+            since = ", but for what was noted already" if cut is not None else ""
+            print(
+                f"PostgreSQL doesn't say that it was restored{since}. If a disk was put back from a snapshot, add --declare."
+            )
         if cut is not None:
             for line in await _told(cut):
                 print(line)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import http.client
 import json
 import re
 import signal
@@ -12,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +228,36 @@ def test_what_a_restore_undid_is_left_out_of_the_proof(tmp_path: Path) -> None:
     tried = json.loads(cut)
     tried["data"]["test"] = True
     assert verify(tmp_path / "verify.py", [*bodies, json.dumps(tried)])[0] == 1, "a test undoes nothing"
+
+
+def test_an_event_whose_place_alone_was_lost_stays_in_the_proof_and_comes_once_from_each_place(tmp_path: Path) -> None:
+    receiver, verifier = programs()
+    (tmp_path / "receiver.py").write_text(receiver)
+    (tmp_path / "verify.py").write_text(verifier)
+    secret, port = f"whsec_{base64.b64encode(bytes(24)).decode()}", free_port()
+    one = sent(1, None)
+    two, moved = (sent(2, one, cursor=cursor) for cursor in ("cur_0000000000002", "cur_00001yk000000"))
+    three = sent(3, two, cursor="cur_00001yk000001")
+    cut = sent(0, None, cursor=None, kind="log.cut", keptCursor="cur_0000000000001", firstCursor="cur_00001yk000000")
+    with program(tmp_path, "receiver", sys.executable, "receiver.py", WEBHOOK_SECRET=secret, PORT=str(port)) as taking:
+        taking.until(lambda _: listens(port))
+        for name, body in (("1", one), ("2", two), ("2", two), ("cut", cut), ("2", moved), ("2", moved), ("3", three)):
+            post(port, secret, f"evt_{name}", body)
+    bodies = (tmp_path / "received.jsonl").read_text().splitlines()
+    assert bodies == [one, two, cut, moved, three]
+    code, said = verify(tmp_path / "verify.py", bodies)
+    assert (code, "ctr_1: 1 to 3" in said) == (0, True), said
+
+
+def post(port: int, secret: str, name: str, body: str) -> None:
+    """A request as an endpoint gets it."""
+    now = datetime.now(UTC)
+    signature = Webhook(secret).sign(name, now, body)
+    headers = {"webhook-id": name, "webhook-timestamp": f"{int(now.timestamp())}", "webhook-signature": signature}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    connection.request("POST", "/", body, headers)
+    assert connection.getresponse().status == 204
+    connection.close()
 
 
 def sent(

@@ -62,6 +62,22 @@ def test_a_backup_of_what_a_restore_undid_is_passed_over(tmp_path: Path) -> None
     assert restoring.choose(tmp_path, None, written=written).path.name == "base-20261129T000000Z"
 
 
+def test_whoever_asks_for_a_moment_that_a_restore_undid_is_told_that_nothing_of_it_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "wal").mkdir()
+    history = tmp_path / "wal" / "00000002.history"
+    eight, nine, ten = (datetime(2026, 11, 29, hour, tzinfo=UTC) for hour in (8, 9, 10))
+    assert restoring.remark(tmp_path, nine) is None, "nothing was restored"
+    for why, said in (
+        ("before 2026-11-29 09:00:00.25+01", "nothing of 2026-11-29T08:00:00Z to 2026-11-29T10:00:00Z comes back"),
+        ("no recovery target specified", None),
+    ):
+        history.write_text(f"1\t0/3000100\t{why}\n")
+        os.utime(history, (ten.timestamp(), ten.timestamp()))
+        found = restoring.remark(tmp_path, nine)
+        assert found is None if said is None else found is not None and found.startswith(said)
+        assert [restoring.remark(tmp_path, one) for one in (eight, ten, None)] == [None] * 3
+
+
 def test_where_a_restore_undid_all_that_was_copied_nothing_is_restored(tmp_path: Path) -> None:
     _copied(tmp_path, "base-20261129T020000Z", timeline=1, until="1/158")
     (tmp_path / "wal").mkdir()
@@ -206,6 +222,24 @@ def test_a_file_of_the_log_is_kept_once_and_never_replaced_by_another(tmp_path: 
     assert [path.name for path in wal.iterdir()] == [written.name]
 
 
+def test_the_name_of_a_file_of_the_log_is_on_disk_before_it_counts_unless_a_share_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a program that writes down what it is to make safe, and what is in the folder then."""
+    wal, programs_ = tmp_path / "wal", tmp_path / "programs"
+    wal.mkdir()
+    programs_.mkdir()
+    (programs_ / "sync").write_text(f'#!/bin/sh\necho "${{1##*/}}: $(ls {wal})" >> {tmp_path}/synced\ntest -f "$1"\n')
+    (programs_ / "sync").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs_}:{os.environ['PATH']}")
+    written = tmp_path / "000000010000000000000001"
+    written.touch()
+    command = restoring.keep_command(wal).replace("%p", str(written)).replace("%f", written.name)
+    assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == 0
+    copy = f"{written.name}.copy"
+    assert (tmp_path / "synced").read_text().splitlines() == [f"{copy}: {copy}", f"wal: {written.name}"]
+
+
 def test_only_a_file_of_the_log_that_isnt_there_is_taken_for_its_end(tmp_path: Path) -> None:
     wal, data = tmp_path / "a folder's 100%" / "wal", tmp_path / "data"
     data.mkdir()
@@ -221,6 +255,9 @@ def test_only_a_file_of_the_log_that_isnt_there_is_taken_for_its_end(tmp_path: P
     assert fetch("000000010000000000000001") == 1
     (wal / "000000010000000000000002").write_text("full")
     (wal / "000000010000000000000003.partial").write_text("not full")
+    (wal / "000000010000000000000004.partial").write_bytes(bytes(8192))  # it was being filled, and there was no room
+    (wal / "000000010000000000000005.partial").touch()
+    assert [fetch(f"00000001000000000000000{number}") for number in (4, 5)] == [1, 1]
     for name, content in (("000000010000000000000002", "full"), ("000000010000000000000003", "not full")):
         assert fetch(name, to="nowhere/RECOVERYXLOG") == 126
         assert fetch(name) == 0

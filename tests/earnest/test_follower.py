@@ -29,6 +29,28 @@ def test_files_that_end_or_begin_beyond_the_fork_are_undone(tmp_path: Path, posi
     assert [path.name.removeprefix(f"{1:08X}{0:014X}") for path in found] == names
 
 
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("ERROR: requested WAL segment 000000010000000000000005 has already been removed", 5),
+        ("FEHLER: das angeforderte WAL-Segment 000000020000000000000005 wurde schon entfernt", 5),
+        ("ERROR: requested WAL segment 000000010000000000000004 has already been removed", None),
+        (
+            'pg_receivewal: error: could not write 8192 bytes to WAL file "000000010000000000000005": No space left',
+            None,
+        ),
+        ("ERROR: could not read from WAL segment 000000010000000000000005, offset 0: Input/output error", None),
+    ],
+)
+def test_nothing_is_stepped_over_but_what_the_server_says_it_has_no_more(
+    tmp_path: Path, said: str, number: int | None
+) -> None:
+    keep(tmp_path, 3, 4)
+    assert follower._gone(tmp_path / "wal", said) == number
+    keep(tmp_path, 5, suffix=".partial")
+    assert follower._gone(tmp_path / "wal", said) == number
+
+
 def test_as_long_as_nothing_was_restored_nothing_is_undone(tmp_path: Path) -> None:
     keep(tmp_path, 2, 3)
     assert follower.undone(tmp_path / "wal", timelines.newest([tmp_path / "wal"])) == []

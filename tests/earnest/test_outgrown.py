@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from earnest.backups import outgrown
+import pytest
+
+from earnest.backups import outgrown, taking
 from tests.earnest.doctor.test_kept_backups import copy, keep
 
 
@@ -32,6 +34,28 @@ def test_the_newest_stay_and_the_log_that_they_need(tmp_path: Path) -> None:
     assert names(tmp_path, "base-*") == ["base-20261129T020000Z", "base-20261129T030000Z"]
     assert [name[-2:] for name in names(tmp_path / "wal", "*")] == ["20", "21", "30"]
     assert outgrown.forget(tmp_path, keep=2) == []
+
+
+def test_one_whose_deletion_was_cut_short_is_no_backup_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oldest, newest = base(tmp_path, 1, 0x10), base(tmp_path, 2, 0x20)
+    keep(tmp_path, 0x10, 0x20)
+
+    def cut_short(path: Path, **_: object) -> None:
+        for file in path.glob("backup_label"):
+            file.unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("shutil.rmtree", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            outgrown.forget(tmp_path, keep=1)
+    assert [one.path.name for one in taking.bases(tmp_path)] == [newest]
+    third = base(tmp_path, 3, 0x30)
+    base(tmp_path, 0, 0x08)
+    assert [one.path.name for one in outgrown.forget(tmp_path, keep=2)] == [oldest.replace("T01", "T00")]
+    assert names(tmp_path, "base*") == [newest, third]
 
 
 def test_the_log_of_a_timeline_that_began_further_back_stays(tmp_path: Path) -> None:

@@ -80,8 +80,10 @@ class Workers:
             yield
         finally:
             killer.cancel()
-            await asyncio.gather(killer, return_exceptions=True)
+            (ended,) = await asyncio.gather(killer, return_exceptions=True)
             await self._kill(list(self._processes))
+            if isinstance(ended, Exception):
+                raise ended  # nobody was killed any more, nor started: whatever else went wrong, this is why
 
     async def _go_on(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from escrow.database import execute, fetch_value
 from escrow.payments.results import ProviderError
 from escrow.payments.stripe.adapter import Stripe
 from tests.escrow.payments.stage import strike
-from tests.soak import judging, orders, people
+from tests.soak import judging, killing, orders, people
 from tests.soak.figures import Figures
 from tests.soak.judging import Wrong
 from tests.soak.playing import Soak
@@ -76,6 +77,45 @@ async def test_a_door_for_notices_that_breaks_is_no_notice_that_was_lost_on_its_
     monkeypatch.setattr(ProviderNotices, "take", broken)
     with pytest.raises(Wrong, match=r"notices could not be taken: RuntimeError\('no such door'\)"):
         await Soak(database, redis_url, tmp_path, hostility=Hostility(), kill_every=NEVER).run(1, a_round=1)
+
+
+class Startless:
+    """A worker that begins to work, or ends at once."""
+
+    returncode: int | None = None
+    begun = 0
+
+    def __init__(self, *_: object, environ: object, log: Path) -> None:
+        Startless.begun += 1
+        if Startless.begun > killing.WORKERS:
+            self.returncode = 1
+        log.open("ab").write(b"worker works\n" if self.returncode is None else b"it can't\n")
+
+    def kill(self) -> None:
+        self.returncode = -9
+
+    async def wait(self) -> int | None:
+        return self.returncode
+
+
+async def test_a_worker_that_does_not_start_any_more_fails_the_soak_though_another_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(killing, "Forked", Startless)
+    monkeypatch.setattr(Startless, "begun", 0)
+    killed = asyncio.Event()
+    workers = killing.Workers({}, tmp_path, seed=1, every=1, all_at_once=0, killed=killed.set)
+
+    async def one_is_killed() -> None:
+        async with workers.dying():
+            while not killed.is_set():
+                workers.moment()
+                await asyncio.sleep(0)
+            while Startless.begun == killing.WORKERS:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+
+    with pytest.raises(AssertionError, match=r"worker \d does not start: it can't"):
+        await one_is_killed()
 
 
 def test_many_orders_are_divided_among_deployments_each_with_a_seed_of_its_own() -> None:

@@ -20,7 +20,8 @@ class EndpointTest(Event):
 
 class LogCut(Event):
     """The log was restored to an earlier moment, or a standby went on without the newest events: every event with a cursor
-    between the two never happened. It comes to every endpoint, whatever its filter is, and stands in no log."""
+    between the two never happened, unless it comes with a later one, too: then its place was lost, and it was kept. This comes to
+    every endpoint, whatever its filter is, and stands in no log."""
 
     type: ClassVar = "log.cut"
 

@@ -22,13 +22,16 @@ export interface StoredEvent {
   [field: string]: unknown;
 }
 
-/** The log was restored to an earlier moment: what you got between these two cursors never happened. */
+/**
+ * The log was restored to an earlier moment: what you got between these two cursors never happened, unless it came with a later one,
+ * too.
+ */
 export interface LogCut {
   keptCursor: string;
   firstCursor: string;
 }
 
-/** Whether what came with that cursor is no more. */
+/** Whether that cursor stands for nothing any more. An event is no more if all that it came with do so. */
 export function isVoid({ keptCursor, firstCursor }: LogCut, cursor: string | null | undefined): boolean {
   return !!cursor && keptCursor < cursor && cursor < firstCursor;
 }
@@ -40,7 +43,10 @@ export function logCutOf(type: string, data: Record<string, unknown>): LogCut | 
   return { keptCursor: String(keptCursor), firstCursor: String(firstCursor) };
 }
 
-/** A request that was verified. Remember `id`, and do nothing the second time: the same may come again. */
+/**
+ * A request that was verified. Remember `id` with `cursor`, and do nothing the second time: the same may come again. With another
+ * cursor the event has another place, as after a restore: note that.
+ */
 export interface Webhook {
   id: string;
   type: string;

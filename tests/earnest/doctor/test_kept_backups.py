@@ -70,6 +70,17 @@ def test_a_gap_in_the_log_is_wrong_unless_a_later_backup_lies_behind_it(tmp_path
     assert found(tmp_path).grade is Grade.FINE, found(tmp_path)
 
 
+def test_what_was_not_kept_to_its_end_is_a_gap_where_anything_follows(tmp_path: Path) -> None:
+    copy(tmp_path, "base-20261129T000000Z", timeline=1, until="0/2000158", first=f"{1:08X}{0:08X}{2:08X}")
+    keep(tmp_path, 2, 3)
+    keep(tmp_path, 4, suffix=".partial")
+    assert found(tmp_path).grade is Grade.FINE, found(tmp_path)
+    keep(tmp_path, 5)
+    assert "has a gap: 000000010000000000000004" in found(tmp_path).what
+    keep(tmp_path, 4)
+    assert found(tmp_path).grade is Grade.FINE, found(tmp_path)
+
+
 def test_where_a_restore_undid_everything_it_is_wrong(tmp_path: Path) -> None:
     copy(tmp_path, "base-20261129T000000Z", timeline=1, until="0/2000158", first=f"{1:08X}{0:08X}{2:08X}")
     keep(tmp_path, 2)

@@ -18,7 +18,7 @@ from escrow import ids
 from escrow.access import Actor
 from escrow.agreement import commands as c
 from escrow.ids import Kind
-from tests.soak.deployment.asking import Api, Outcome, Person
+from tests.soak.deployment.asking import Api, Outcome, Person, Unanswered
 from tests.soak.deployment.linearizing import NEVER_ENDED, Operation
 from tests.soak.deployment.specification import Commanded, Confirmed, Said, Seen
 
@@ -33,6 +33,8 @@ DOUBLES: Final = 0.03
 """The share of commands that come twice at once: two clicks."""
 MEANS: Final = "pm_card_visa"
 LOOK_AGAIN_SECONDS: Final = 0.3
+MONEY_SECONDS_MAX: Final = 3_600.0
+"""After so long money that hasn't come is lost: a soak that waited for it would never end."""
 OFFER_HOURS: Final = 1
 """How long an offer stands that nobody answers, unless somebody says otherwise."""
 
@@ -241,10 +243,10 @@ class Crowd:
 
     async def _until_active(self, deal: Deal, position: int) -> None:
         """Look until the money has come, and it is the milestone's turn."""
-        while True:
-            found = await self._seen(deal, self.client)
-            if found["milestones"][position]["state"] == "ACTIVE":
-                return
+        deadline = time.monotonic() + MONEY_SECONDS_MAX
+        while (await self._seen(deal, self.client))["milestones"][position]["state"] != "ACTIVE":
+            if time.monotonic() > deadline:
+                raise Unanswered(f"the money of milestone {position} of {deal.id} never came")
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _look(self, deal: Deal, by: Person, times: int) -> None:

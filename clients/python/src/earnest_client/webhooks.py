@@ -33,19 +33,21 @@ class NotVerified(EarnestError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCut:
-    """The log was restored to an earlier moment: what you got between these two cursors never happened."""
+    """The log was restored to an earlier moment: what you got between these two cursors never happened, unless it came with a
+    later one, too."""
 
     kept_cursor: str
     first_cursor: str
 
     def is_void(self, cursor: str | None) -> bool:
-        """Whether what came with that cursor is no more."""
+        """Whether that cursor stands for nothing any more. An event is no more if all that it came with do so."""
         return cursor is not None and self.kept_cursor < cursor < self.first_cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A request that was verified. Remember `id`, and do nothing the second time: the same may come again."""
+    """A request that was verified. Remember `id` with `cursor`, and do nothing the second time: the same may come again. With
+    another cursor the event has another place, as after a restore: note that."""
 
     id: str
     type: str
