@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from escrow.environment import ESCAPED, Reader, SettingError, shortened, whole_number
@@ -65,7 +65,8 @@ def _redis_takes(url: str) -> bool:
     from redis.asyncio import ConnectionPool
 
     try:
-        ConnectionPool.from_url(url).make_connection()
+        pool: Any = ConnectionPool.from_url(url)
+        pool.make_connection()
     except Exception:  # noqa: BLE001 - whatever it stumbles over, it would at the start, too
         return False
     return True
