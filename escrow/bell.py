@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.connection import AbstractConnection as Connection
 from redis.asyncio.retry import Retry
@@ -109,6 +109,16 @@ class _Room:
 
 
 _room: Final = _Room()
+
+
+def takes(url: str) -> bool:
+    """Whether a connection can be made of the URL, as far as the driver says without connecting to anything."""
+    try:
+        pool: Any = ConnectionPool.from_url(url)
+        pool.make_connection()
+    except Exception:  # noqa: BLE001 - whatever it stumbles over, it would at the start, too
+        return False
+    return True
 
 
 async def connect(url: str) -> None:

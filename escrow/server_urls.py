@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from escrow.environment import ESCAPED, Reader, SettingError, shortened, whole_number
@@ -53,23 +53,17 @@ def redis_url(read: Reader) -> str:
     if parts.scheme != "unix" and number and whole_number(number, 0, REDIS_DATABASE_MAX) is None:
         # The driver would take the first one without a word, where somebody else may be.
         raise SettingError(variable, f"names no database of Redis; it must end in a number, such as {example}")
-    if parts.query and not _redis_takes(url):
+    if parts.query and not _taken_by_redis(url):
         raise SettingError(
             variable, f"has a parameter that means nothing to Redis' driver; it must be such as {example}"
         )
     return url
 
 
-def _redis_takes(url: str) -> bool:
-    """Whether the driver can make a connection of the URL; it connects to nothing."""
-    from redis.asyncio import ConnectionPool
+def _taken_by_redis(url: str) -> bool:
+    from escrow import bell  # the driver is loaded for this alone
 
-    try:
-        pool: Any = ConnectionPool.from_url(url)
-        pool.make_connection()
-    except Exception:  # noqa: BLE001 - whatever it stumbles over, it would at the start, too
-        return False
-    return True
+    return bell.takes(url)
 
 
 def _check_whole(variable: str, url: str) -> None:
