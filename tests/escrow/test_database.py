@@ -127,7 +127,7 @@ async def test_what_gets_no_connection_is_counted_among_what_failed(small_pool: 
         await elsewhere.close()
 
 
-_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY = (*database.AWAY, asyncpg.ObjectNotInPrerequisiteStateError)
 
 
 def failures() -> float:
