@@ -181,7 +181,8 @@ async def test_everything_goes_there_is_read_back_and_what_is_altered_or_missing
         stream.write(whole)
     storage.bucket.delete_file(delivered.name)
     code, said, _ = await audited(storage, database, redis_url)
-    assert (code, len(said.splitlines())) == (1, 2), said
+    # The file that is missing, the last one of each kind, and how much is wrong.
+    assert (code, len(said.splitlines())) == (1, 4), said
     assert said.startswith(f"{delivered.name}: file: expected 'deliveries', found '{delivered.name} is not in s3://")
 
 
