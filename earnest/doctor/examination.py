@@ -17,7 +17,6 @@ from earnest.doctor import (
     machine,
     money_provider,
     own_webhook,
-    read_standby,
     redis_server,
     standby_server,
     tables_and_secrets,
@@ -85,9 +84,7 @@ async def _tables(patient: Patient) -> Sequence[Finding]:
 
 async def _standby(patient: Patient) -> Sequence[Finding]:
     """Of a standby whose primary can't be reached nothing can be told."""
-    if not await _is_reached(patient):
-        return []
-    return await read_standby.look(patient.settings.read_url, patient.settings.database_url)
+    return await standby_server.look(patient.settings) if await _is_reached(patient) else []
 
 
 async def _metrics(patient: Patient) -> Sequence[Finding]:
@@ -104,11 +101,6 @@ CHECKS: Final = (
     Check("standby", _standby, frozenset({"DATABASE_URL", "EARNEST_READ_URL"})),
     Check("backups", _backups),
     Check("tables", _tables, frozenset({"DATABASE_URL", "EARNEST_SECRET_KEYS"})),
-    Check(
-        "standby",
-        lambda patient: standby_server.look(patient.settings),
-        frozenset({"DATABASE_URL", "EARNEST_READ_URL"}),
-    ),
     Check("Redis", lambda patient: redis_server.look(patient.settings.redis_url), frozenset({"REDIS_URL"})),
     Check(
         "clocks",

@@ -32,9 +32,8 @@ async def audit(*, batch: int = BATCH_STREAMS) -> AsyncIterator[Difference]:
         while stream_ids := await _streams(table, after, batch):
             async with database.transaction(snapshot=True):
                 differences = await audit_streams(stream_ids)
-            for (
-                difference
-            ) in differences:  # folded now: PostgreSQL ends a session that leaves its transaction alone for long
+            # They are folded now: PostgreSQL ends a session that leaves its transaction alone for long.
+            for difference in differences:
                 yield difference
             after = stream_ids[-1]
 

@@ -75,12 +75,12 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
         self._look_at_keys_at = 0.0
         self._readers: dict[str | None, set[Reader]] = {}
-        self._leaning = 0
+        self._leaning: set[Reader] = set()
 
     @property
     def readers(self) -> int:
         """How many readers are live, by themselves or leaning on another."""
-        return self._leaning + sum(len(readers) for readers in self._readers.values())
+        return len(self._leaning) + sum(len(readers) for readers in self._readers.values())
 
     @asynccontextmanager
     async def connected(self, actor: Actor, on_end: Callable[[Ending], None]) -> AsyncIterator[Viewer]:
@@ -113,7 +113,8 @@ class Hub:
         return True
 
     def detach(self, reader: Reader) -> None:
-        """Tell the reader no more; nothing if it was never told."""
+        """Tell the reader no more, nor count it among those who lean; nothing if it was never told."""
+        self._leaning.discard(reader)
         audience = _audience(reader.viewer.actor)
         readers = self._readers.get(audience)
         if readers is not None:
@@ -124,11 +125,7 @@ class Hub:
     def lean(self, reader: Reader) -> None:
         """Tell the reader nothing for now: another one, who is told the same, hears for both."""
         self.detach(reader)
-        self._leaning += 1
-
-    def stand(self, _: Reader) -> None:
-        """The reader leans on nobody any more."""
-        self._leaning -= 1
+        self._leaning.add(reader)
 
     async def _follow(self) -> None:
         """Begin to follow the log, from its end, if nobody else has."""

@@ -45,9 +45,6 @@ class Follower(Protocol):
     def lean(self, reader: Reader) -> None:
         """Tell the reader nothing for now: another one, who is told the same, hears for both."""
 
-    def stand(self, reader: Reader) -> None:
-        """The reader leans on nobody any more."""
-
 
 class Reader:
     """Reads what its viewer may see, in the log's order, each event once. Close it when done."""
@@ -75,13 +72,11 @@ class Reader:
         self._behind_bytes = 0
         self._teller: tuple[Callable[[], None], Context] | None = None
         self._is_to_tell = False
-        self._is_closed = False
-        self._leans = False
 
     @property
     def seen(self) -> int | None:
         """Up to which position nothing is left to take; `None` unless it is live."""
-        if not self.is_live or self._is_closed or self.is_too_slow:
+        if not self.is_live or self.is_too_slow:
             return None
         return self._behind[0].position - 1 if self._behind else self._hub.position
 
@@ -121,19 +116,13 @@ class Reader:
     def lean(self) -> None:
         """Hear nothing for now, with nothing left to take: another reader of the same hears for both."""
         self._hub.lean(self)
-        self.is_live, self._leans = False, True
+        self.is_live = False
 
     def stand(self, after: int) -> None:
         """Hear for oneself again, of what comes after that position."""
-        self._lean_no_more()
+        self._hub.detach(self)
         self.position = max(self.position, after)
-        if not self._is_closed:
-            self.go_live()
-
-    def _lean_no_more(self) -> None:
-        if self._leans:
-            self._leans = False
-            self._hub.stand(self)
+        self.go_live()
 
     def tell(self, on_news: Callable[[], None]) -> None:
         """Call it once, soon after the next event of which a live reader hears, in the context in which it was first told."""
@@ -168,8 +157,6 @@ class Reader:
 
     def close(self) -> None:
         """Hear no more."""
-        self._is_closed = True
-        self._lean_no_more()
         self._hub.detach(self)
         self._page.clear()
         self._behind.clear()

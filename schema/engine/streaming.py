@@ -177,8 +177,8 @@ class Stream:
 
     @property
     def seen(self) -> int | None:
-        """Up to which place in the log nothing is left to take; `None` if it can't be said, or it isn't flowing."""
-        return self._source.seen
+        """Up to which place in the log nothing is left to take; `None` if it can't be said, or it isn't flowing, or closed."""
+        return None if self._is_closed else self._source.seen
 
     def take(self) -> Found | None:
         """What the source has next, with its answer, which may not be there yet; `None` if it has nothing."""
@@ -209,8 +209,9 @@ class Stream:
         self._source.lean()
 
     def stand(self, after: int) -> None:
-        """Hear again, of what comes after that place in the log."""
-        self._source.stand(after)
+        """Hear again, of what comes after that place in the log; nothing once it is closed."""
+        if not self._is_closed:
+            self._source.stand(after)
 
     def close(self) -> None:
         """Let go of the source; a second time does nothing."""

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 
 import escrow.database
 from earnest.commands import audit as audit_command
-from earnest.doctor import read_standby
+from earnest.doctor import standby_server
 from earnest.doctor.findings import Grade
 from earnest.engines import Engines
 from escrow import bookmarks, log, replica
@@ -29,6 +29,7 @@ from escrow.database import counting, execute
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
 from tests.benchmarks.processes import serving, web_environment
+from tests.earnest.doctor.test_addresses import settings
 from tests.earnest.test_audit_and_erase import earnest
 from tests.patience import PATIENCE_SECONDS
 from tests.replicas import Standby, caught_up, locking, remember, standby_of
@@ -472,18 +473,13 @@ async def test_each_reason_why_it_is_not_read_is_told_once(database: str, caplog
 
 
 async def test_the_doctor_says_how_it_stands(database: str, standby: Standby, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await read_standby.look(None, database) == []
-    (found,) = await read_standby.look(standby.url(database), database)
-    assert (found.grade, found.what) == (Grade.FINE, "it follows the primary")
-    (found,) = await read_standby.look(database, database)
-    assert (found.grade, found.what) == (Grade.WRONG, "can't be read: what answers there is no standby")
-    (found,) = await read_standby.look("postgres://reader:hunter2@/earnest?host=/nowhere", database)
-    assert (found.grade, found.what.partition(" (")[0]) == (Grade.WRONG, "can't be reached")
-    assert "hunter2" not in str(found)
-    monkeypatch.setattr(read_standby, "BEHIND_SECONDS_MAX", 0.0)
+    named = settings(DATABASE_URL=database, EARNEST_READ_URL=standby.url(database))
+    (found,) = await standby_server.look(named)
+    assert found.grade is Grade.FINE
+    monkeypatch.setattr(standby_server, "BEHIND_SECONDS_MAX", 0.0)
     async with standby.paused():
         await execute(MUCH_IS_WRITTEN)
-        (found,) = await read_standby.look(standby.url(database), database)
+        (found,) = await standby_server.look(named)
         assert found.grade is Grade.ODD
 
 

@@ -52,7 +52,6 @@ class Positions(Source):
         self._position = log.last
         self._waiting: list[int] = []
         self._is_live = False
-        self._is_closed = False
         self._on_news: Callable[[], None] | None = None
         self._context = copy_context()
         self._has_come = asyncio.Event()
@@ -97,7 +96,7 @@ class Positions(Source):
 
     @property
     def seen(self) -> int | None:
-        if not self._is_live or self._is_closed:
+        if not self._is_live:
             return None
         return self._waiting[0] - 1 if self._waiting else self._log.last
 
@@ -110,15 +109,13 @@ class Positions(Source):
         assert not self._is_live
         assert after >= self._position, "nobody goes back"
         self._position = after
-        if not self._is_closed:
-            _ = self.is_flowing
+        _ = self.is_flowing
 
     def check(self) -> None:
         if self.ended:
             raise Ended(Ending.CREDENTIALS)
 
     def close(self) -> None:
-        self._is_closed = True
         if self._is_live:
             self._log.sources.remove(self)
 
@@ -413,6 +410,25 @@ async def test_whose_key_has_ended_gets_nothing_more_though_it_leans() -> None:
     assert ended.came == []
     assert ended.failed
     assert [one.came for one in clients if one is not ended] == [[1]] * 4
+    for one in clients:
+        await one.leave()
+
+
+async def test_who_was_closed_while_it_leans_or_leads_hears_nothing_more() -> None:
+    groups, log = Groups(), Log()
+    clients = [Client(groups, log) for _ in range(4)]
+    await _turns()
+    (leader,) = log.sources
+    first = next(one for one in clients if one.source is leader)
+    other = next(one for one in clients if one is not first)
+    for closed in (other, first):
+        closed.stream.close()
+        await closed.leave()
+    log.happen()
+    await _turns()
+    assert [one.came for one in clients if one in (first, other)] == [[], []]
+    assert [one.came for one in clients if one not in (first, other)] == [[1], [1]]
+    assert len(log.sources) == 1
     for one in clients:
         await one.leave()
 
