@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -29,22 +27,10 @@ from tests.escrow.payments.stage import (
     order,
     settle,
     strike,
+    work,
 )
-from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-async def work(provider: Sandbox, *, until: Callable[[], Awaitable[bool]]) -> None:
-    """What a worker does, without its patience."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not await until():
-        assert time.monotonic() < deadline, "the worker never got there"
-        await fetch("UPDATE payment_orders SET due_at = now() WHERE due_at IS NOT NULL AND lease_token IS NULL")
-        await orders.nudge(await provider.notices())
-        for claimed in await orders.claim(10):
-            assert await orders.attend(claimed, provider)
-        await asyncio.sleep(0.02)
 
 
 def becomes(order_id: str, state: str) -> Callable[[], Awaitable[bool]]:
