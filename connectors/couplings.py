@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from connectors.port import Writing
-from connectors.sides import DoneLeave, Field, Pair, PlanLeave, Treaty, Values
+from connectors.sides import DoneLeave, Field, Pair, PlanLeave, Treaty, Values, storable
 from escrow import database
 from escrow.vault import Undecipherable, vault
 
@@ -178,13 +178,14 @@ async def settle(
 ) -> None:
     """Give one back after a visit that went well. `problem` is what it couldn't do all the same."""
     name, token = leased.coupling.name, leased.token
-    given = (name, token, cursor, has_read, writes, problem, pause_seconds, has_read and is_settled)
+    told = storable(problem) if problem is not None else None
+    given = (name, token, cursor, has_read, writes, told, pause_seconds, has_read and is_settled)
     await database.execute(_SETTLE, *given)
 
 
 async def fail(leased: Leased, *, problem: str, pause_seconds: float) -> None:
-    """Give one back after a visit that failed."""
-    await database.execute(_FAIL, leased.coupling.name, leased.token, problem, pause_seconds)
+    """Give one back after a visit that failed. What a tool answered may be in the problem, whatever that is."""
+    await database.execute(_FAIL, leased.coupling.name, leased.token, storable(problem), pause_seconds)
 
 
 async def retry_faults() -> None:
@@ -380,11 +381,12 @@ FROM due WHERE couplings.name = due.name
 RETURNING couplings.*, is_asked
 """
 
-# A ring while it was visited is kept: the row is due again at once.
+# A ring while it was visited is kept: the row is due again at once. Who left something to do forgets having read, as nothing
+# else may tell the next one to.
 _SETTLE: Final = """
 UPDATE couplings SET lease_token = NULL, leased_until = NULL, cursor = $3, failures = 0, believes = false,
     writes = writes + $5, problem = CASE WHEN $4 THEN $6 ELSE problem END,
-    read_at = CASE WHEN $4 THEN clock_timestamp() ELSE read_at END,
+    read_at = CASE WHEN $8 THEN clock_timestamp() WHEN $4 THEN NULL ELSE read_at END,
     settled_at = CASE WHEN $8 THEN clock_timestamp() ELSE settled_at END,
     due_at = CASE WHEN rung_at IS NOT NULL THEN clock_timestamp()
         ELSE clock_timestamp() + make_interval(secs => $7::double precision) END

@@ -34,20 +34,32 @@ def to_csv(ours: OurSide) -> str:
     for one in _shown(ours):
         amount, _, state = one.facts.partition(", ")
         row = [one.id, *(one.values[name] for name in (Field.TITLE, Field.PURPOSE, Field.DUE_ON)), amount, state]
-        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row])
+        writer.writerow([f"'{cell}" if _is_computed(cell.lstrip("'")) else cell for cell in row])
     return out.getvalue()
+
+
+def decoded(written: bytes) -> str:
+    """The text of a file. Raises `FileUnreadable` for one in another encoding: what was guessed would be in the plan."""
+    try:
+        return written.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileUnreadable("it isn't in UTF-8; spreadsheets offer “CSV UTF-8” to save it as") from None
 
 
 def from_csv(text: str) -> TheirSide:
     """The rows of a table with at least a title and a due date in its columns. Raises `FileUnreadable`."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    if not {"title", "due_on"} <= set(reader.fieldnames or ()):
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=None))
+    try:
+        names, rows = reader.fieldnames or (), list(reader)
+    except csv.Error as error:
+        raise FileUnreadable(f"no CSV: {error}") from None
+    if not {"title", "due_on"} <= set(names):
         raise FileUnreadable(f"the first line must name the columns: {', '.join(COLUMNS)}")
     items = {}
-    for number, row in enumerate(reader, start=2):
+    for number, row in enumerate(rows, start=2):
         cells = {name: canonical(row.get(name)) for name in COLUMNS}
         said = {
-            name: cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell
+            name: cell[1:] if cell[:1] == "'" and _is_computed(cell.lstrip("'")) else cell
             for name, cell in cells.items()
         }
         due_on = _date(said["due_on"], f"line {number}")
@@ -99,6 +111,10 @@ def _entry(event: Any) -> Theirs:
     uid = str(event.get("uid", title))
     mark = parts.mark or (uid.partition("@")[0] if uid.endswith("@earnest") else None)
     return Theirs(id=uid, values=values, mark=mark, price=parts.price)
+
+
+def _is_computed(cell: str) -> bool:
+    return cell.startswith(_FORMULA)
 
 
 def _date(text: str, where: str) -> str:

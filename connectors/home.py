@@ -140,7 +140,11 @@ class EarnestContract:
         """The milestone that the tool's name stands for, made if there is none."""
         row = {"externalId": external_id, "url": url, "amount": self._money(amount), **_said(values)}
         given = {"contractId": self._contract_id, "system": self._system, "rows": [row]}
-        made = await self._do("importMilestones", "milestones { id }", given)
+        try:
+            made = await self._do("importMilestones", "milestones { id }", given)
+        except Moved as error:
+            # The name stands for something else, of another contract perhaps: looking again changes nothing.
+            raise Refused(str(error)) from None
         return str(made["milestones"][0]["id"])
 
     async def edit(self, milestone_id: str, values: Values, *, version: int) -> int:
@@ -209,7 +213,12 @@ class EarnestContract:
         words = f"As it was changed in {self._said_by}."
         given = {"contractId": self._contract_id, "changes": [change], "message": words}
         answer = "changeRequest { id changes { milestoneId } }"
-        return dict((await self._do("fileChangeRequest", answer, given, once=once))["changeRequest"])
+        try:
+            return dict((await self._do("fileChangeRequest", answer, given, once=once))["changeRequest"])
+        except Refused as refusal:
+            if refusal.field is None:  # no value is at fault: there are too many that nobody has decided yet
+                raise ToolRefused(str(refusal)) from None
+            raise
 
     def _money(self, amount: str) -> dict[str, str]:
         return {"amount": amount, "currency": self._currency}
@@ -220,11 +229,12 @@ class EarnestContract:
         directive = f'@idempotent(key: "{key}")' if once is not None else ""
         document = (
             f"mutation Do($input: {mutation[0].upper()}{mutation[1:]}Input!) {{ {mutation}(input: $input) {directive} "
-            f"{{ {answer} userErrors {{ code message }} }} }}"
+            f"{{ {answer} userErrors {{ code field message }} }} }}"
         )
         payload = dict((await self._ask(document, input=given))[mutation])
         for error in payload["userErrors"]:
-            raise _FAULTS.get(error["code"], ToolRefused)(f"{error['code']}: {error['message']}")
+            kind, said = _FAULTS.get(error["code"], ToolRefused), f"{error['code']}: {error['message']}"
+            raise Refused(said, error["field"]) if kind is Refused else kind(said)
         return payload
 
     async def _ask(self, document: str, **variables: object) -> dict[str, Any]:

@@ -35,7 +35,11 @@ class Moved(Exception):
 
 
 class Refused(Exception):
-    """Earnest refused one write for what it says; the message is Earnest's."""
+    """Earnest refused one write for what it says; the message is Earnest's, and so is the place in the input."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,8 @@ class Tool(Protocol):
         only if none was made."""
 
     async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
-        """Make an item say what the card says in the fields that changed, its footer and whether it is done."""
+        """Make an item say what the card says in the fields that changed, its footer and whether it is done. Raises `NotDone`
+        only if nothing of it was done."""
 
     async def close(self) -> None:
         """Let go of connections."""

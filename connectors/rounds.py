@@ -164,6 +164,9 @@ class Playing:
         await self._memory.intend(writing)
         try:
             now = await self._tool.write(seen.id, step.card, step.changed)
+        except NotDone:
+            await self._memory.seen([writing.milestone_id])
+            raise
         except ToolRefused:
             await self._memory.seen([writing.milestone_id])
             if not self._title_is_about_to_be_free(step):

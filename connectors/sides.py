@@ -5,6 +5,7 @@ Texts are compared as `canonical` leaves them, so that a tool which trims or bre
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,6 +14,10 @@ from typing import Final
 
 OVER: Final = frozenset({"RELEASED", "REFUNDED", "SETTLED", "CANCELLED"})
 """The states in which a milestone is closed for good."""
+
+
+_UNSTORABLE: Final = re.compile(r"[\0\ud800-\udfff]")
+"""U+0000, and halves of surrogate pairs, which JSON can bring along."""
 
 
 class Field(StrEnum):
@@ -28,8 +33,14 @@ Values = Mapping[Field, str]
 
 
 def canonical(text: str | None) -> str:
-    """A text as it is compared: lines end in one way, and nothing stands at the ends of lines or of the whole."""
-    return "\n".join(line.rstrip() for line in (text or "").splitlines()).strip()
+    """A text as it is compared: lines end in one way, nothing stands at the ends of lines or of the whole, and all of it can
+    be kept."""
+    return "\n".join(line.rstrip() for line in storable(text or "").splitlines()).strip()
+
+
+def storable(text: str) -> str:
+    """What a tool said with a mark in place of each character that PostgreSQL keeps in no text."""
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

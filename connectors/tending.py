@@ -16,7 +16,7 @@ from connectors import couplings, merging, opening, rounds
 from connectors.couplings import Coupling, Leased, LeaseLost
 from connectors.home import EarnestContract
 from connectors.port import BeyondTheLog, Tool, ToolError
-from escrow import bell, process_log
+from escrow import bell, database, process_log
 from escrow.bell import Topic
 
 AT_ONCE: Final = 8
@@ -37,6 +37,9 @@ HOLD_SECONDS: Final = couplings.LEASE_SECONDS / 3
 PAUSE_SECONDS: Final = 5.0
 PAUSE_SECONDS_MAX: Final = 600.0
 """After failures: twice as long each time."""
+
+PASSING: Final = (ToolError, merging.TooManyMissing, *database.AWAY)
+"""What ends a visit and may be over the next time; a database that is back before the visit is given back, too."""
 
 Opens = Callable[[Coupling], Tool]
 T = TypeVar("T")
@@ -76,10 +79,10 @@ async def visit(leased: Leased, opens: Opens = opening.tool_of) -> None:
         await _visit(leased, opens)
     except LeaseLost:
         _log.info("another process is at the coupling now")
-    except (ToolError, merging.TooManyMissing) as error:
+    except PASSING as error:
         pause = min(PAUSE_SECONDS * 2 ** min(leased.failures, 10), PAUSE_SECONDS_MAX)
         _log.warning("a coupling waits", extra={"error": error, "pause": pause})
-        await couplings.fail(leased, problem=str(error), pause_seconds=pause)
+        await couplings.fail(leased, problem=str(error) or type(error).__name__, pause_seconds=pause)
     except Exception as error:  # noqa: BLE001 - one coupling must not end the others
         _log.exception("a visit failed")
         await couplings.fail(leased, problem=f"{couplings.FAULT}{error!r}", pause_seconds=PAUSE_SECONDS_MAX)

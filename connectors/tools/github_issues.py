@@ -88,6 +88,8 @@ class GitHubIssues:
     async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
         """What changed, with the footer."""
         issue = (await self._repository(ONE, number=int(external_id)))["issue"]
+        if issue is None:
+            raise ToolRefused(f"GitHub doesn't show {external_id}")
         given = {"id": issue["id"], "body": footer.joined(card), "state": "CLOSED" if card.is_done else "OPEN"}
         if Field.TITLE in changed:
             given["title"] = card.values[Field.TITLE]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from connectors import footer
 from connectors.http_calls import Calls
-from connectors.port import ToolError, ToolRefused
+from connectors.port import NotDone, ToolError, ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
 from connectors.tools import numbers
 
@@ -42,9 +42,15 @@ async def graphql(calls: Calls, document: str, **variables: object) -> dict[str,
     for error in answer.get("errors") or ():
         if error.get("type") == "NOT_FOUND" and "number" in variables:
             continue  # one that is gone: the data has null there
-        kind = ToolRefused if error.get("type") in {"NOT_FOUND", "FORBIDDEN"} else ToolError
-        raise kind(f"GitHub answered {error.get('type', 'ERROR')}: {error.get('message', '')}")
+        raise _fault(error)(f"GitHub answered {error.get('type', 'ERROR')}: {error.get('message', '')}")
     return dict(answer["data"])
+
+
+def _fault(error: Mapping[str, Any]) -> type[ToolError]:
+    """What an error of GraphQL comes to; too many requests are told by it under status 200, and nothing was done then."""
+    if "rate limit" in str(error.get("message", "")).lower():
+        return NotDone
+    return ToolRefused if error.get("type") in {"NOT_FOUND", "FORBIDDEN"} else ToolError
 
 
 def is_number(external_id: str) -> bool:

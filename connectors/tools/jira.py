@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from connectors import footer
 from connectors.http_calls import Calls
-from connectors.port import ListingIncomplete, ToolError, ToolRefused
+from connectors.port import ListingIncomplete, NotDone, ToolError, ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
 from connectors.tools import numbers
 
@@ -99,9 +99,12 @@ class JiraIssues:
         """What changed, with the footer; done by whatever way the workflow has to an end, which is looked for first."""
         end = await self._end(external_id, card, changed) if card.is_done else None
         await self._calls.ask("PUT", _path(external_id), {"fields": _fields(card, changed)})
-        if end is not None:
-            await self._calls.ask("POST", f"{_path(external_id)}/transitions", {"transition": {"id": end}})
-        return await self._found(external_id)
+        try:
+            if end is not None:
+                await self._calls.ask("POST", f"{_path(external_id)}/transitions", {"transition": {"id": end}})
+            return await self._found(external_id)
+        except NotDone as error:  # by what came after it: the issue says other things already
+            raise ToolError(str(error)) from error
 
     async def close(self) -> None:
         """Let go of connections."""

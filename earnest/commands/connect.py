@@ -279,7 +279,7 @@ async def _import(args: argparse.Namespace) -> int:
     from connectors import files, importing
 
     text = await asyncio.to_thread(sys.stdin.buffer.read if args.file == "-" else Path(args.file).read_bytes)
-    file = files.from_csv(text.decode(errors="replace")) if args.kind == "csv" else files.from_calendar(text)
+    file = files.from_csv(files.decoded(text)) if args.kind == "csv" else files.from_calendar(text)
     home = _home(args)
     try:
         done = await importing.bring(home, file)

@@ -80,18 +80,35 @@ async def test_a_calendar_moves_due_dates(couple: Couple) -> None:
     assert (await couple.plan())[0]["dueOn"] == "2031-04-05"
 
 
-def test_what_a_spreadsheet_would_compute_is_kept_a_text() -> None:
-    formula = "=HYPERLINK(1)"
+@pytest.mark.parametrize("formula", ["=HYPERLINK(1)", "'=HYPERLINK(1)", "''-1", "'Quoted'"])
+def test_what_a_spreadsheet_would_compute_is_kept_a_text(formula: str) -> None:
     side = OurSide(items={"mil_1": ours(values={Field.TITLE: formula})}, version=1, today=date(2030, 1, 1))
     text = files.to_csv(side)
-    assert f"'{formula}" in text
+    assert f",{formula}," not in text or formula == "'Quoted'"
     (item,) = files.from_csv("\ufeff" + text).items.values()
     assert item.values[Field.TITLE] == formula
     assert item.mark == "mil_1"
     assert files.from_csv(files.to_csv(replace(side, items={}))).items == {}
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "title,due_on\nA,tomorrow\n"])
+TOO_LONG = "A" * (csv.field_size_limit() + 1)
+
+
+def test_a_table_may_end_its_lines_as_it_likes() -> None:
+    for end in ("\n", "\r\n", "\r"):
+        side = files.from_csv(end.join(["title,due_on", '"A, B",2031-01-01', "C,2031-01-02"]))
+        assert [item.values[Field.TITLE] for item in side.items.values()] == ["A, B", "C"]
+
+
+def test_a_table_in_another_encoding_is_refused_and_never_guessed_at() -> None:
+    table = "title,due_on\nÜbersicht,2031-01-01\n"
+    assert files.decoded(table.encode()) == files.decoded(table.encode("utf-8-sig")) == table
+    for encoding in ("cp1252", "utf-16"):
+        with pytest.raises(FileUnreadable, match="UTF-8"):
+            files.decoded(table.encode(encoding))
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "title,due_on\nA,tomorrow\n", f"title,due_on\n{TOO_LONG},\n"])
 def test_what_is_no_plan_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(FileUnreadable):
         files.from_csv(text)

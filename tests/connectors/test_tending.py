@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from connectors import couplings, home, tending
 from connectors.couplings import LeaseLost, Pairs
 from connectors.home import NEWS, EarnestContract
-from connectors.port import ToolError
+from connectors.port import Moved, ToolError
 from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty, Values
+from escrow.agreement.decisions.change_requests import OPEN_REQUESTS_MAX
 from escrow.database import execute, fetch_value
 from tests.connectors.coupled import Couple, title
 from tests.patience import PATIENCE_SECONDS
@@ -216,6 +218,92 @@ async def test_what_earnest_refuses_stays_in_the_tool_and_is_said(couple: Couple
     )
 
 
+async def test_what_there_were_too_many_requests_for_is_asked_for_once_one_is_decided(couple: Couple) -> None:
+    one = await couple(by=couple.freelancer, treaty=ASKS)
+    await one.visit()
+    first, second, third = await couple.plan()
+    filed = []
+    for number in range(OPEN_REQUESTS_MAX):
+        change = {"edit": {"milestoneId": second["id"], "title": f"Title {number}"}}
+        given = {"contractId": couple.deal.id, "changes": [change], "message": "Perhaps"}
+        answer = await couple.freelancer.done("fileChangeRequest", given, "changeRequest { id }")
+        filed.append(answer["changeRequest"]["id"])
+    for milestone, said in ((first, "Drafts"), (third, "Sites")):
+        one.board.change(one.board.of(milestone["id"]).id, title(said))
+    for _ in range(2):
+        await one.ring()
+        assert "You have 20 open change requests" in (await one.row())["problem"]
+    assert one.board.of(first["id"]).values[Field.TITLE] == "Drafts", "it waits there"
+    for request_id in filed[:2]:
+        given = {"changeRequestId": request_id, "message": "No."}
+        await couple.client.done("declineChangeRequest", given, "contract { id }")
+    await one.visit()
+    assert (await one.row())["problem"] is None
+    assert await fetch_value("SELECT count(*) FROM change_requests WHERE state = 'OPEN'") == OPEN_REQUESTS_MAX
+    kinds = "SELECT count(DISTINCT changes::text) FROM change_requests WHERE state = 'OPEN' AND id <> ALL ($1)"
+    assert await fetch_value(kinds, filed) == 2
+
+
+async def test_a_name_that_stands_for_something_of_another_contract_is_said_and_not_asked_for_again_and_again(
+    couple: Couple,
+) -> None:
+    one = await couple(treaty=EDITS)
+    await one.visit()
+    made = one.board.put({Field.TITLE: "Extra", Field.PURPOSE: "More", Field.DUE_ON: "2031-05-01"})
+    named = {"subjectId": couple.deal.id, "system": "board", "externalId": made}
+    await couple.client.done("setExternalReference", named, "externalReference { externalId }")
+    await one.ring()
+    row = await one.row()
+    assert f"INVALID_STATE: This external id stands for {couple.deal.id}" in row["problem"]
+    assert row["settled_at"] == row["read_at"], "there is nothing to do until somebody changes something"
+    assert len(await couple.plan()) == 3
+
+
+async def test_what_is_left_to_do_is_gone_on_with_though_nothing_else_tells_of_it(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple(treaty=EDITS)
+    for _ in range(2):
+        await one.visit()
+    item = one.board.of((await couple.plan())[0]["id"])
+    one.board.change(item.id, title("Drafts"))
+
+    async def faster(self: EarnestContract, milestone_id: str, values: Values, *, version: int) -> int:
+        raise Moved("VERSION_CONFLICT")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EarnestContract, "edit", faster)
+        await one.ring()
+    assert (await couple.plan())[0]["title"] == "Milestone 1"
+    await one.visit()
+    assert (await couple.plan())[0]["title"] == "Drafts"
+    reads = one.board.reads
+    for _ in range(2):
+        await one.visit()
+    assert one.board.reads == reads + 1, "the edit is heard of, and nothing after it"
+
+
+async def test_what_no_text_can_hold_stops_neither_its_coupling_nor_the_others(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple(treaty=EDITS)
+    await one.visit()
+    first, second, _ = await couple.plan()
+
+    async def garbled() -> TheirSide:
+        raise ToolError("GitHub answered 502: \0\ud800")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.board, "read", garbled)
+        await one.ring()
+    assert (await one.row())["problem"] == "GitHub answered 502: \ufffd\ufffd"
+    one.board.change(one.board.of(first["id"]).id, title("A\0\udfff \U0001f600"))
+    one.board.change(one.board.of(second["id"]).id, title("Fine"))
+    await one.ring()
+    assert [milestone["title"] for milestone in await couple.plan()][:2] == ["A\ufffd\ufffd \U0001f600", "Fine"]
+    assert (await one.row())["problem"] is None
+
+
 async def test_what_is_not_the_time_for_handing_in_is_told_as_an_update(couple: Couple) -> None:
     deal = couple.deal
     await deal.confirm(await deal.fund())
@@ -291,6 +379,22 @@ async def test_who_starts_visits_at_once_what_failed_by_a_fault_that_its_release
     finally:
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
+
+
+async def test_a_database_that_hung_up_in_a_visit_is_no_fault_of_ours_and_soon_asked_again(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple()
+
+    async def hung_up(_: Pairs) -> list[Pair]:
+        raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pairs, "pairs", hung_up)
+        await one.visit()
+    row = await one.row()
+    assert row["problem"] == "connection was closed in the middle of operation"
+    assert await fetch_value("SELECT due_at < clock_timestamp() + interval '1 minute' FROM couplings")
 
 
 async def test_who_lost_the_lease_notes_nothing_more(couple: Couple) -> None:

@@ -28,7 +28,8 @@ class Lagging(Board):
     def __init__(self, clock: Clock, fate: Fate, *, alters: bool = False) -> None:
         super().__init__(clock, fate)
         self.is_blind = False
-        self.makes_nothing = False
+        self.busy_with = ""
+        """What it does none of now."""
         self._alters = alters
         self._listed: dict[str, Theirs] = {}
 
@@ -46,9 +47,14 @@ class Lagging(Board):
         return next((item for item in there if item.mark == mark), None)
 
     async def create(self, card: Card) -> Theirs:
-        if self.makes_nothing:
+        if self.busy_with == "create":
             raise NotDone("too many requests")
         return await super().create(card)
+
+    async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
+        if self.busy_with == "write":
+            raise NotDone("too many requests")
+        return await super().write(external_id, card, changed)
 
     def _kept(self, values: Values) -> dict[Field, str]:
         kept = super()._kept(values)
@@ -143,12 +149,13 @@ def test_what_nobody_sees_is_waited_for_and_made_once_the_tool_can_have_shown_it
     one.judge()
 
 
-def test_what_was_certainly_not_made_is_not_waited_for() -> None:
+@pytest.mark.parametrize("what", ["create", "write"])
+def test_what_was_certainly_not_done_is_not_waited_for(what: str) -> None:
     one = Coupled(EDITS)
-    one.board.makes_nothing = True
+    one.board.busy_with = what
     with pytest.raises(NotDone):
         one.play(catches_up=True)
-    one.board.makes_nothing = False
+    one.board.busy_with = ""
     one.play(catches_up=True)
     one.judge()
 

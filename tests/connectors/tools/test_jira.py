@@ -10,7 +10,7 @@ import pytest
 
 from connectors import rounds
 from connectors.http_calls import Calls
-from connectors.port import ListingIncomplete, NotDone, ToolRefused
+from connectors.port import ListingIncomplete, NotDone, ToolError, ToolRefused
 from connectors.sides import Card, Field, Treaty
 from connectors.tools.jira import JiraIssues
 from tests.connectors.pretending import Clock, Door, Earnest, Fate, Notebook
@@ -83,11 +83,15 @@ class Fresh(Calls):
         self.issues: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
         self.is_busy = False
+        self.is_busy_after = ""
+        """What it does, and is busy from then on."""
         self.status = "new"
         self.ways: list[dict[str, Any]] = []
 
     async def ask(self, method: str, path: str, body: Any = None, *, missing_is_none: bool = False) -> Any:
         name = urlsplit(path).path.removeprefix("/rest/api/2/")
+        if self.is_busy_after and self.is_busy_after in self.asked:
+            raise NotDone("Jira answered 429")
         self.asked.append(f"{method} {name}")
         if name == "search":
             return {"issues": [], "total": 0}
@@ -136,3 +140,22 @@ async def test_where_no_way_leads_to_an_end_it_is_told_how_it_stands_and_nothing
     calls.status = "done"
     assert (await jira.write("DEMO-1", over, frozenset())).is_done
     assert calls.asked.count("POST issue/DEMO-1/transitions") == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "is_half_done"), [("GET issue/DEMO-1/transitions", False), ("PUT issue/DEMO-1", True)]
+)
+async def test_what_was_half_done_when_jira_had_too_many_requests_is_not_called_not_done(
+    after: str, is_half_done: bool
+) -> None:
+    calls = Fresh()
+    jira = JiraIssues(calls, "DEMO")
+    values = {Field.TITLE: "A", Field.PURPOSE: "B", Field.DUE_ON: "2031-01-01"}
+    await jira.create(Card(values=values, mark="mil_1", facts="5.00 USD, ACTIVE", is_done=False))
+    calls.ways = [{"id": "31", "to": {"statusCategory": {"key": "done"}}}]
+    calls.is_busy_after = after
+    over = Card(values={**values, Field.TITLE: "C"}, mark="mil_1", facts="5.00 USD, RELEASED", is_done=True)
+    with pytest.raises(ToolError, match="429") as raised:
+        await jira.write("DEMO-1", over, frozenset({Field.TITLE}))
+    assert isinstance(raised.value, NotDone) is not is_half_done
+    assert calls.issues["DEMO-1"]["summary"] == ("C" if is_half_done else "A")
