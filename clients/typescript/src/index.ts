@@ -8,5 +8,5 @@ export * from './lists.js';
 export { Mirror } from './mirror.js';
 export * from './mirror_stores.js';
 export * from './places.js';
-export type { TransportOptions } from './transport.js';
+export { StreamEnded, type TransportOptions } from './transport.js';
 export { NotVerified, isVoid, verify, type LogCut, type StoredEvent, type Verifying, type Webhook } from './webhooks.js';

@@ -38,6 +38,10 @@ export class Mirror {
   /** By `performance.now()`. */
   #refreshAt = 0;
   #rung = false;
+  /** Why the bell isn't listened to any more. */
+  #fault: { error: unknown } | undefined;
+  /** Who looks at everything and who reads the feed would take out what the other just wrote, and write older cursors: one at a time. */
+  #last: Promise<unknown> = Promise.resolve();
   #wake: () => void = () => undefined;
 
   constructor(
@@ -53,13 +57,18 @@ export class Mirror {
   async run(signal?: AbortSignal): Promise<void> {
     const ending = new AbortController();
     const both = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
-    const bell = this.#listen(both).catch(() => undefined);
+    this.#fault = undefined;
+    const bell = this.#listen(both).catch((error: unknown) => {
+      this.#fault = { error };
+      this.#rings();
+    });
     this.#refreshAt = 0; // nobody knows when a program before this one did
     try {
       for (;;) {
         this.#rung = false; // before reading: what rings from here on is read in the next round
         await this.#forSure(() => this.catchUp(), both);
         if (performance.now() >= this.#refreshAt) await this.#forSure(() => this.refresh(), both);
+        this.#throwFault(); // of the store, or because there is no WebSocket here
         await this.#ring(Math.min(READ_SECONDS, Math.max(this.#refreshAt - performance.now(), 0) / 1000), both);
       }
     } finally {
@@ -72,20 +81,32 @@ export class Mirror {
    * Write what the log has by now; by a `refresh` from nothing, from a cursor of another log, and where an event changed which contracts
    * may be seen.
    */
-  async catchUp(): Promise<void> {
-    for (let more = true; more; ) {
-      const cursor = await this.store.cursor();
-      try {
-        more = cursor === undefined ? await this.#begin() : await this.#take(cursor);
-      } catch (error) {
-        if (!(error instanceof BeyondTheLog)) throw error;
-        more = await this.#begin();
+  catchUp(): Promise<void> {
+    return this.#alone(async () => {
+      for (let more = true; more; ) {
+        const cursor = await this.store.cursor();
+        try {
+          more = cursor === undefined ? await this.#begin() : await this.#take(cursor);
+        } catch (error) {
+          if (!(error instanceof BeyondTheLog)) throw error;
+          more = await this.#begin();
+        }
       }
-    }
+    });
   }
 
-  /** Look at everything: write all that may be seen, and take out what may be seen no more. */
-  async refresh(): Promise<void> {
+  /** Look at everything: write all that may be seen, and take out what may be seen no more. May be called beside `run`. */
+  refresh(): Promise<void> {
+    return this.#alone(() => this.#lookAtEverything());
+  }
+
+  #alone(work: () => Promise<void>): Promise<void> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #lookAtEverything(): Promise<void> {
     const nextAt = performance.now() + 1000 * (this.options.refreshSeconds ?? 24 * 3600);
     const { cursor } = (await this.earnest.ask(LatestDocument, {})).changes; // first: what changes meanwhile comes again after it
     const seen = new Set<string>();
@@ -104,7 +125,7 @@ export class Mirror {
   }
 
   async #begin(): Promise<boolean> {
-    await this.refresh();
+    await this.#lookAtEverything();
     return true;
   }
 
@@ -203,10 +224,15 @@ export class Mirror {
   async #unlessFinal(ended: StreamEnded, signal: AbortSignal): Promise<void> {
     try {
       throwIfFinal(ended);
-    } catch {
+    } catch (error) {
       this.#rings();
-      await pause(READ_SECONDS, signal);
+      // Whoever reads the feed begins anew after a cut, from a cursor that can be listened after.
+      if (!(error instanceof BeyondTheLog)) await pause(READ_SECONDS, signal);
     }
+  }
+
+  #throwFault(): void {
+    if (this.#fault) throw this.#fault.error;
   }
 
   #rings(): void {

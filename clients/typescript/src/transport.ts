@@ -196,12 +196,19 @@ function unlessRefused(data: Told): Told {
 function read(text: string, status: number): { data?: Told; errors?: ToldError[] } {
   try {
     const told = JSON.parse(text) as { data?: Told; errors?: ToldError[] } | null;
-    if (told?.data || told?.errors) return told;
+    if (told && isAnswer(told.data, told.errors)) return told;
   } catch {
     // no JSON: something in between answered
   }
   const code = status === 429 ? 'RATE_LIMITED' : `HTTP_${status}`;
   return { errors: [{ message: text.slice(0, 200), extensions: { code } }] };
+}
+
+/** Whether these are GraphQL's, and not what a wall in between calls so. */
+function isAnswer(data: unknown, errors: unknown): boolean {
+  const isObject = (one: unknown) => typeof one === 'object' && one !== null;
+  if (!Array.isArray(errors)) return !errors && isObject(data);
+  return errors.length ? errors.every(isObject) : isObject(data);
 }
 
 function failure({ message = '', extensions = {} }: ToldError): OperationFailed {

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from tests.conformance.own.conftest import Installed
+from tests.conformance.own.stand_in import ANSWERS, CONTRACT
 from tests.docs.product import ROOT
 from tests.patience import PATIENCE_SECONDS
 
@@ -86,7 +87,29 @@ def test_a_forged_time_is_not_verified_however_long_it_is(
     assert json.loads(installed.run("forging", within=tmp_path, environ={})) == {
         "10": "It is Earnest's.",
         "12": "None of its signatures is by any of the keys.",
+        "an id that is no text": "None of its signatures is by any of the keys.",
         **dict.fromkeys(("0", "13", "400", "5000"), no_number),
+    }
+
+
+@pytest.mark.parametrize("client", ["in_python", "in_node", "in_deno"])
+def test_what_crosses_is_neither_lost_nor_passed_over_in_silence(
+    client: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    installed: Installed = request.getfixturevalue(client)
+    (change,) = ANSWERS["Changes"]["changes"]["nodes"]
+    added = ANSWERS["Changes"]["changes"] | {"nodes": [change | {"contract": CONTRACT | {"id": "ctr_2"}}]}
+    answers = ANSWERS | {"Changes": {"changes": added}, "Contract": {"contract": None}}
+    (tmp_path / "answers.json").write_text(json.dumps(answers))
+    is_python = client == "in_python"
+    no_bell = "there are no streams here" if is_python else "Error: There is no WebSocket here"
+    said = json.loads(installed.run("crossing", within=tmp_path, environ={}))
+    assert said.pop("without a bell").startswith(no_bell)
+    assert said == {
+        "beside a look": ["cur_0000000000002", ["ctr_1", "ctr_2"]],
+        "after a cut": True,
+        "behind a wall": "HTTP_403",
+        **({"cut off": {"first": "1", "second": "2"}} if is_python else {}),
     }
 
 

@@ -142,6 +142,9 @@ from earnest_client.places import (
 from earnest_client.places import (
     Place as Place,
 )
+from earnest_client.transport import (
+    StreamEnded as StreamEnded,
+)
 from earnest_client.webhooks import (
     LogCut as LogCut,
 )

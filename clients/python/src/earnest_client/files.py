@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
 CANNOT_BE_FLUSHED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EISDIR, errno.EINVAL, errno.ENOTSUP})
 """What systems say that can't open a folder, as Windows, or can't flush one, as some file systems."""
+
+
+ONE_BY_ONE: Final = threading.Lock()
+"""Taken in the thread that writes, by whoever changes a file: a task that is cancelled leaves its thread writing, and the next
+one must neither write into the same file aside nor be overwritten by what is older."""
 
 
 def write_whole(path: Path, text: str) -> None:

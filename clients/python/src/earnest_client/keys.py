@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 from typing import Protocol
 
-from earnest_client.files import read_or, write_whole
+from earnest_client.files import ONE_BY_ONE, read_or, write_whole
 
 
 def new_key() -> str:
@@ -51,23 +51,32 @@ class FileKeys:
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
-        self._lock = asyncio.Lock()
 
     async def key_of(self, intention: str, proposed: str) -> str:
         """The key of an intention, on the disk before this returns."""
-        async with self._lock:
-            keys: dict[str, str] = json.loads(read_or(self._path, "{}"))
-            if intention not in keys:
-                keys[intention] = proposed
-                await asyncio.to_thread(write_whole, self._path, json.dumps(keys))
-            return keys[intention]
+        return await asyncio.to_thread(self._key_of, intention, proposed)
 
     async def forget(self, intention: str) -> None:
         """Keep it no longer."""
-        async with self._lock:
-            keys: dict[str, str] = json.loads(read_or(self._path, "{}"))
+        await asyncio.to_thread(self._forget, intention)
+
+    def _key_of(self, intention: str, proposed: str) -> str:
+        with ONE_BY_ONE:
+            keys = self._keys()
+            if intention not in keys:
+                keys[intention] = proposed
+                write_whole(self._path, json.dumps(keys))
+            return keys[intention]
+
+    def _forget(self, intention: str) -> None:
+        with ONE_BY_ONE:
+            keys = self._keys()
             if keys.pop(intention, None) is not None:
-                await asyncio.to_thread(write_whole, self._path, json.dumps(keys))
+                write_whole(self._path, json.dumps(keys))
+
+    def _keys(self) -> dict[str, str]:
+        keys: dict[str, str] = json.loads(read_or(self._path, "{}"))
+        return keys
 
 
 class Keys:

@@ -42,6 +42,8 @@ class Mirror:
         self._store = store
         self._refresh_seconds = refresh_seconds
         self._rung = asyncio.Event()
+        self._alone = asyncio.Lock()
+        """Who looks at everything and who reads the feed would take out what the other just wrote, and write older cursors."""
         self._known: set[str] | None = None
         self._refresh_at = 0.0
         """By the loop's clock."""
@@ -49,6 +51,7 @@ class Mirror:
     async def run(self) -> None:
         """Follow for ever: read when the bell rings, every five minutes besides, and everything at first and once a day."""
         bell = asyncio.create_task(self._listen())
+        bell.add_done_callback(lambda _: self._rung.set())
         clock = asyncio.get_running_loop().time
         self._refresh_at = 0.0  # nobody knows when a program before this one did
         try:
@@ -57,6 +60,8 @@ class Mirror:
                 await self._for_sure(self.catch_up)
                 if clock() >= self._refresh_at:
                     await self._for_sure(self.refresh)
+                if bell.done():  # by a fault of the store, or because streams can't be had here at all
+                    await bell
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._rung.wait(), min(READ_SECONDS, max(self._refresh_at - clock(), 0.0)))
         finally:
@@ -79,16 +84,21 @@ class Mirror:
     async def catch_up(self) -> None:
         """Write what the log has by now; by a `refresh` from nothing, from a cursor of another log, and where an event changed
         which contracts may be seen."""
-        more = True
-        while more:
-            cursor = await self._store.cursor()
-            try:
-                more = await self._take(cursor) if cursor is not None else await self._begin()
-            except BeyondTheLog:
-                more = await self._begin()
+        async with self._alone:
+            more = True
+            while more:
+                cursor = await self._store.cursor()
+                try:
+                    more = await self._take(cursor) if cursor is not None else await self._begin()
+                except BeyondTheLog:
+                    more = await self._begin()
 
     async def refresh(self) -> None:
-        """Look at everything: write all that may be seen, and take out what may be seen no more."""
+        """Look at everything: write all that may be seen, and take out what may be seen no more. May be called beside `run`."""
+        async with self._alone:
+            await self._look_at_everything()
+
+    async def _look_at_everything(self) -> None:
         next_at = asyncio.get_running_loop().time() + self._refresh_seconds
         cursor = (await self._client.latest()).cursor  # first: what changes meanwhile comes again after it
         seen: set[str] = set()
@@ -104,7 +114,7 @@ class Mirror:
         self._refresh_at = next_at
 
     async def _begin(self) -> bool:
-        await self.refresh()
+        await self._look_at_everything()
         return True
 
     async def _take(self, cursor: str) -> bool:
@@ -170,6 +180,8 @@ class Mirror:
                 at_least = ended.wait_seconds
                 try:
                     raise_if_final(ended)
+                except BeyondTheLog:
+                    self._rung.set()  # whoever reads the feed begins anew, from a cursor that can be listened after
                 except EarnestError:
                     self._rung.set()  # the feed says the same, and is heard
                     await asyncio.sleep(READ_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +78,8 @@ class SQLiteMirror:
     def __init__(self, path: Path | str) -> None:
         self._database = sqlite3.connect(path, check_same_thread=False, timeout=30)
         self._database.executescript(TABLES)
-        self._lock = asyncio.Lock()
+        self._lock = threading.Lock()
+        """Taken in the thread that writes, which goes on when its task is cancelled: one transaction at a time."""
 
     async def cursor(self) -> str | None:
         """The cursor."""
@@ -91,8 +93,7 @@ class SQLiteMirror:
 
     async def write(self, update: MirrorUpdate) -> None:
         """One transaction."""
-        async with self._lock:
-            await asyncio.to_thread(self._write, update)
+        await asyncio.to_thread(self._write, update)
 
     def contracts(self) -> list[ContractFields]:
         """The contracts, in no order."""
@@ -110,7 +111,7 @@ class SQLiteMirror:
         contracts = [(one.id, one.model_dump_json(by_alias=True)) for one in update.contracts]
         milestones = [(one.id, one.contract_id, one.model_dump_json(by_alias=True)) for one in update.milestones]
         gone = [(one,) for one in update.gone]
-        with self._database as transaction:
+        with self._lock, self._database as transaction:
             transaction.executemany("REPLACE INTO contracts VALUES (?, ?)", contracts)
             transaction.executemany("REPLACE INTO milestones VALUES (?, ?, ?)", milestones)
             transaction.executemany("DELETE FROM contracts WHERE id = ?", gone)

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Final, Protocol
 
-from earnest_client.files import read_or, write_whole
+from earnest_client.files import ONE_BY_ONE, read_or, write_whole
 
 BEGINNING: Final = "cur_0000000000000"
 """Before the first event of the log."""
@@ -51,4 +51,8 @@ class FilePlace:
 
     async def write(self, cursor: str) -> None:
         """Keep the cursor; it is on the disk when this returns."""
-        await asyncio.to_thread(write_whole, self._path, cursor)
+        await asyncio.to_thread(self._write, cursor)
+
+    def _write(self, cursor: str) -> None:
+        with ONE_BY_ONE:
+            write_whole(self._path, cursor)

@@ -202,10 +202,17 @@ def _told(answer: httpx.Response) -> dict[str, Any]:
         told = answer.json()
     except ValueError:
         told = None
-    if isinstance(told, dict) and ("data" in told or "errors" in told):
+    if isinstance(told, dict) and _is_answer(told.get("data"), told.get("errors")):
         return told
     code = "RATE_LIMITED" if answer.status_code == httpx.codes.TOO_MANY_REQUESTS else f"HTTP_{answer.status_code}"
     return {"errors": [{"message": answer.text[:200], "extensions": {"code": code}}]}
+
+
+def _is_answer(data: object, errors: object) -> bool:
+    """Whether these are GraphQL's, and not what a wall in between calls so."""
+    if not errors:
+        return isinstance(data, dict)
+    return isinstance(errors, list) and all(isinstance(error, dict) for error in errors)
 
 
 def _failure(error: Mapping[str, Any]) -> Any:

@@ -98,7 +98,8 @@ def verify(
     except KeyError as missing:
         raise NotVerified(f"The header {missing} is missing.") from None
     _check_time(timestamp, time.time() if now is None else now, tolerance_seconds)
-    content = f"{message_id}.{timestamp}.".encode() + body
+    # Some servers tell bytes that are no UTF-8 by surrogates.
+    content = f"{message_id}.{timestamp}.".encode(errors="surrogateescape") + body
     if not any(_is_by(key, content, signatures) for key in ([keys] if isinstance(keys, str) else keys)):
         raise NotVerified("None of its signatures is by any of the keys.")
     told = json.loads(body)

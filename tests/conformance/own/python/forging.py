@@ -15,8 +15,8 @@ BODY = b'{"type": "endpoint.test", "data": {}}'
 signature = base64.b64encode(hmac.digest(SECRET, b"msg_1.1111111111." + BODY, hashlib.sha256)).decode()
 
 
-def said(digits: int) -> str:
-    headers = {"webhook-id": "msg_1", "webhook-timestamp": "1" * digits, "webhook-signature": f"v1,{signature}"}
+def said(digits: int, name: str = "msg_1") -> str:
+    headers = {"webhook-id": name, "webhook-timestamp": "1" * digits, "webhook-signature": f"v1,{signature}"}
     try:
         verify(BODY, headers, f"whsec_{base64.b64encode(SECRET).decode()}", tolerance_seconds=math.inf)
     except NotVerified as refusal:
@@ -24,4 +24,5 @@ def said(digits: int) -> str:
     return "It is Earnest's."
 
 
-print(json.dumps({digits: said(digits) for digits in (0, 10, 12, 13, 400, 5000)}))
+saw = {str(digits): said(digits) for digits in (0, 10, 12, 13, 400, 5000)}
+print(json.dumps(saw | {"an id that is no text": said(10, "msg_\udcff")}))

@@ -6,8 +6,8 @@ const SECRET = 'of the endpoint';
 const BODY = '{"type": "endpoint.test", "data": {}}';
 const signature = createHmac('sha256', SECRET).update(`msg_1.1111111111.${BODY}`).digest('base64');
 
-async function said(digits: number): Promise<string> {
-  const headers = { 'webhook-id': 'msg_1', 'webhook-timestamp': '1'.repeat(digits), 'webhook-signature': `v1,${signature}` };
+async function said(digits: number, id = 'msg_1'): Promise<string> {
+  const headers = { 'webhook-id': id, 'webhook-timestamp': '1'.repeat(digits), 'webhook-signature': `v1,${signature}` };
   try {
     await verify(BODY, headers, `whsec_${btoa(SECRET)}`, { toleranceSeconds: Infinity });
   } catch (error) {
@@ -17,6 +17,7 @@ async function said(digits: number): Promise<string> {
   return "It is Earnest's.";
 }
 
-const saw: Record<number, string> = {};
+const saw: Record<string, string> = {};
 for (const digits of [0, 10, 12, 13, 400, 5000]) saw[digits] = await said(digits);
+saw['an id that is no text'] = await said(10, 'msg_\udcff');
 console.log(JSON.stringify(saw));
