@@ -215,10 +215,8 @@ class EarnestContract:
         answer = "changeRequest { id changes { milestoneId } }"
         try:
             return dict((await self._do("fileChangeRequest", answer, given, once=once))["changeRequest"])
-        except Refused as refusal:
-            if refusal.field is None:  # no value is at fault: there are too many that nobody has decided yet
-                raise ToolRefused(str(refusal)) from None
-            raise
+        except _RefusedAsAWhole as refusal:  # no value is at fault: there are too many that nobody has decided yet
+            raise ToolRefused(str(refusal)) from None
 
     def _money(self, amount: str) -> dict[str, str]:
         return {"amount": amount, "currency": self._currency}
@@ -233,8 +231,7 @@ class EarnestContract:
         )
         payload = dict((await self._ask(document, input=given))[mutation])
         for error in payload["userErrors"]:
-            kind, said = _FAULTS.get(error["code"], ToolRefused), f"{error['code']}: {error['message']}"
-            raise Refused(said, error["field"]) if kind is Refused else kind(said)
+            raise _refusal(error["code"], error["field"], f"{error['code']}: {error['message']}")
         return payload
 
     async def _ask(self, document: str, **variables: object) -> dict[str, Any]:
@@ -243,6 +240,19 @@ class EarnestContract:
             code, message = error.get("extensions", {}).get("code", "ERROR"), error.get("message", "")
             raise _fault(code, message)(f"Earnest answered {code}: {message}")
         return dict(answer["data"])
+
+
+class _RefusedAsAWhole(Refused):
+    """A refusal that names no place in what was given."""
+
+
+def _refusal(code: str, place: str | None, said: str) -> Exception:
+    kind = _FAULTS.get(code, ToolRefused)
+    if kind is not Refused:
+        return kind(said)
+    name = (place or "").rpartition(".")[2]
+    field = next((field for field, called in _NAMES.items() if called == name), None)
+    return Refused(said, field) if place else _RefusedAsAWhole(said)
 
 
 def _fault(code: str, message: str) -> type[ToolError]:

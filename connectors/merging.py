@@ -234,7 +234,7 @@ def _merge(
             inward[name] = other
         else:
             outward[name] = mine
-    pair = replace(pair, agreed=agreed, shown=shown)
+    pair = replace(pair, agreed=agreed, shown=shown, refused=_still_refused(milestone, item, pair))
     if inward and not (treaty.plan is PlanLeave.ASK and is_asked):
         step = _inward(pair, inward, treaty)
         pair = kept = step.pair
@@ -270,6 +270,12 @@ def _stays(name: Field, other: str, mine: str, pair: Pair, *, is_asked: bool) ->
     return pair.refused.get(name) == other and mine == pair.agreed.get(name)
 
 
+def _still_refused(milestone: Ours, item: Theirs, pair: Pair) -> Values:
+    """What was refused and the tool goes on saying, where Earnest hasn't come to say it either."""
+    said = pair.refused.items()
+    return {name: value for name, value in said if value == item.values.get(name) != milestone.values[name]}
+
+
 def _goes_inward(name: Field, milestone: Ours, item: Theirs, pair: Pair, treaty: Treaty) -> bool:
     """Whether Earnest is to say what the tool says."""
     mine, other, agreed = milestone.values[name], item.values.get(name, ""), pair.agreed.get(name)
@@ -281,9 +287,10 @@ def _goes_inward(name: Field, milestone: Ours, item: Theirs, pair: Pair, treaty:
 
 
 def _inward(pair: Pair, values: Values, treaty: Treaty) -> Edit | AskToEdit:
+    refused = {name: value for name, value in pair.refused.items() if name not in values}
     if treaty.plan is PlanLeave.EDIT:
-        return Edit(pair=replace(pair, agreed={**pair.agreed, **values}, refused={}), values=values)
-    return AskToEdit(pair=replace(pair, proposed=values, proposals=pair.proposals + 1, refused={}), values=values)
+        return Edit(pair=replace(pair, agreed={**pair.agreed, **values}, refused=refused), values=values)
+    return AskToEdit(pair=replace(pair, proposed=values, proposals=pair.proposals + 1, refused=refused), values=values)
 
 
 def _done(milestone: Ours, item: Theirs, pair: Pair, treaty: Treaty) -> Iterator[Tell | Submit | Note]:

@@ -35,9 +35,9 @@ class Moved(Exception):
 
 
 class Refused(Exception):
-    """Earnest refused one write for what it says; the message is Earnest's, and so is the place in the input."""
+    """Earnest refused one write for what it says; the message is Earnest's. `field` is what can't be so, if it is one of ours."""
 
-    def __init__(self, message: str, field: str | None = None) -> None:
+    def __init__(self, message: str, field: Field | None = None) -> None:
         super().__init__(message)
         self.field = field
 

@@ -81,7 +81,7 @@ async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believ
             await playing.take(step)
         except Refused as refusal:
             playing.tally.problem = str(refusal)
-            await playing.refused(step)
+            await playing.refused(step, refusal.field)
         except ToolRefused as refusal:  # of this one item: the others are none the worse
             playing.tally.problem = str(refusal)
         except Moved:
@@ -273,11 +273,12 @@ class Playing:
             raise
         return pair
 
-    async def refused(self, step: Step) -> None:
-        """Remember what Earnest refused, so that it isn't asked again until somebody changes it."""
+    async def refused(self, step: Step, field: Field | None) -> None:
+        """Remember what Earnest refused, so that it isn't asked again until somebody changes it. What was said with it is."""
         if isinstance(step, Edit | AskToEdit):
             if (pair := await self._noted(step.pair.milestone_id)) is not None:
-                await self._memory.keep(replace(pair, refused=step.values))
+                wrong = {name: value for name, value in step.values.items() if name is field} or step.values
+                await self._memory.keep(replace(pair, refused={**pair.refused, **wrong}))
                 self.tally.is_settled = False
         elif isinstance(step, Tell | Submit):
             if isinstance(step, Submit):  # a hint all the same

@@ -218,6 +218,26 @@ async def test_what_earnest_refuses_stays_in_the_tool_and_is_said(couple: Couple
     )
 
 
+@pytest.mark.parametrize("treaty", [EDITS, ASKS], ids=["edits", "asks"])
+async def test_of_what_is_said_at_once_only_what_earnest_refuses_stays_behind(couple: Couple, treaty: Treaty) -> None:
+    one = await couple(by=couple.client if treaty is EDITS else couple.freelancer, treaty=treaty)
+    await one.visit()
+    item = one.board.of((await couple.plan())[0]["id"])
+    too_long = {Field.PURPOSE: "!" * 3000, Field.DUE_ON: "1999-12-31"}
+    one.board.change(item.id, title("Drafts") | too_long)
+    for _ in range(2):
+        await one.ring()
+    if treaty is EDITS:
+        assert (await couple.plan())[0]["title"] == "Drafts"
+    assert await fetch_value("SELECT count(*) FROM change_requests WHERE state = 'OPEN'") == (treaty is ASKS)
+    said = one.board.items[item.id].values
+    assert said == title("Drafts") | too_long
+    assert (await couplings.everything())[0].problem == "items that say what Earnest refuses: 1"
+    one.board.change(item.id, {name: item.values[name] for name in too_long})
+    await one.ring()
+    assert (await couplings.everything())[0].problem is None, "it says nothing like that any more"
+
+
 async def test_what_there_were_too_many_requests_for_is_asked_for_once_one_is_decided(couple: Couple) -> None:
     one = await couple(by=couple.freelancer, treaty=ASKS)
     await one.visit()
