@@ -87,6 +87,23 @@ def test_the_python_of_the_page_listens(deployed: Deployed, tmp_path: Path) -> N
     assert [line for line in heard if " ctr_" in line] == said
 
 
+def test_the_python_of_the_page_ends_where_its_cursor_is_none_of_the_log(deployed: Deployed, tmp_path: Path) -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / PAGE).read_text(), re.DOTALL)
+    assert "cur_0000000000000" in source
+    (tmp_path / "listen.py").write_text(source.replace("cur_0000000000000", "cur_000000000zzzz"))
+    keys = {"EARNEST_URL": f"ws://127.0.0.1:{deployed.port}/graphql", "EARNEST_KEY": deployed.keys["client"]}
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "listen.py"],
+        env=os.environ | keys,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert ended.returncode == 1
+    assert "has not reached cur_000000000zzzz" in ended.stderr
+
+
 def test_the_page_says_what_the_code_does() -> None:
     page = (ROOT / PAGE).read_text()
     for code in Code:

@@ -116,7 +116,8 @@ class StandIn:
             await socket.close()
             return
         self.afters.append(asked["payload"]["variables"]["after"])
-        told = {"data": {"events": event(1 + len(self.afters))}, "extensions": {"colour": "blue"}}
+        long = {"texts": [{"field": "words", "value": "ж" * 600_000, "salt": None, "erasedAt": None}]}
+        told = {"data": {"events": event(1 + len(self.afters)) | long}, "extensions": {"colour": "blue"}}
         await socket.send_json({"type": "next", "id": asked["id"], "payload": told})
         await socket.send_json({"type": "ping"})
         await asyncio.wait_for(socket.receive_json(), 30)

@@ -146,8 +146,12 @@ class Transport:
         """
         payload = {"query": query, "operationName": operation_name, "variables": self.plain(variables or {})}
         try:
+            # However long an answer is: one that were refused would come again after each connection, and nothing behind it.
             async with websockets.connect(
-                self.url.replace("http", "ws", 1), subprotocols=[PROTOCOL], open_timeout=OPENING_SECONDS_MAX
+                self.url.replace("http", "ws", 1),
+                subprotocols=[PROTOCOL],
+                open_timeout=OPENING_SECONDS_MAX,
+                max_size=None,
             ) as socket:
                 await _begin(socket, self._authorization, payload)
                 async for data in _answers(socket):
