@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -160,12 +161,17 @@ class Updated(StandIn):
 
 
 @contextmanager
-def stand_in(kind: type[StandIn] = StandIn) -> Iterator[StandIn]:
-    """One that serves."""
+def stand_in(kind: type[StandIn] = StandIn, *, certificate: Path | None = None) -> Iterator[StandIn]:
+    """One that serves; with a certificate and its key, in one file, over TLS."""
     one = kind()
     routes = [Route("/graphql", one.answer, methods=["POST"]), WebSocketRoute("/graphql", one.stream)]
     config = uvicorn.Config(
-        Starlette(routes=routes), port=0, log_level="critical", lifespan="off", timeout_keep_alive=RESTS_SECONDS
+        Starlette(routes=routes),
+        port=0,
+        log_level="critical",
+        lifespan="off",
+        timeout_keep_alive=RESTS_SECONDS,
+        ssl_certfile=certificate,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -173,7 +179,7 @@ def stand_in(kind: type[StandIn] = StandIn) -> Iterator[StandIn]:
     while not server.started:
         assert thread.is_alive()
         thread.join(0.01)
-    one.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    one.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     yield one
     server.should_exit = True
     thread.join()

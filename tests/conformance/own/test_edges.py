@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.conformance.own.conftest import Installed
-from tests.conformance.own.stand_in import ANSWERS, CONTRACT
+from tests.conformance.own.stand_in import ANSWERS, CONTRACT, stand_in
 from tests.docs.product import ROOT
 from tests.patience import PATIENCE_SECONDS
+from tests.webhooks.certificates import Authority
 
 KEYED: Final = 'acceptContract(input: {contractId: "ctr_1", of: [1]}) @idempotent(key: $key) { contract { id } }'
 BARE: Final = KEYED.replace(" @idempotent(key: $key)", "")
@@ -129,3 +131,13 @@ def test_who_was_let_go_is_back_at_once_and_who_waits_long_waits_longer(
     *exact, in_an_hour = said["headers"]
     assert exact == [7, 0, 0, 0, 0]
     assert 3600 - PATIENCE_SECONDS < in_an_hour <= 3600
+
+
+def test_streams_trust_whom_requests_trust(in_python: Installed, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.server("127.0.0.1")
+    (vouching,) = authority.client().get_ca_certs(binary_form=True)
+    (tmp_path / "authority.pem").write_text(ssl.DER_cert_to_PEM_cert(vouching))
+    with stand_in(certificate=tmp_path / "127.0.0.1-False.pem") as server:
+        said = in_python.run("vouched", within=tmp_path, environ={"EARNEST_URL": server.url})
+    assert json.loads(said) == ["evt_2", "evt_3"]

@@ -57,7 +57,7 @@ class Transport:
     """A key at a deployment. Close it, or use it with `async with`.
 
     `url` is the deployment's, such as `https://escrow.example`; `timeout_seconds` bounds one attempt, `patience_seconds` a
-    request with all its attempts.
+    request with all its attempts. Whatever else is given goes to httpx; `verify` and `cert` hold for streams, too.
     """
 
     def __init__(
@@ -67,6 +67,11 @@ class Transport:
         self._authorization = f"Bearer {key}"
         self._patience_seconds = patience_seconds
         self._http = httpx.AsyncClient(timeout=timeout_seconds, **http)
+        trusted = {name: http[name] for name in ("verify", "cert", "trust_env") if name in http}
+        self._tls: dict[str, Any] = (
+            {"ssl": httpx.create_ssl_context(**trusted)} if self.url.startswith("https:") else {}
+        )
+        """Streams trust whom requests trust: else they were opened for ever where an authority of one's own vouches."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -152,6 +157,7 @@ class Transport:
                 subprotocols=[PROTOCOL],
                 open_timeout=OPENING_SECONDS_MAX,
                 max_size=None,
+                **self._tls,
             ) as socket:
                 await _begin(socket, self._authorization, payload)
                 async for data in _answers(socket):
