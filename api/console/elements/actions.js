@@ -23,10 +23,10 @@ const REFUND = `id milestone { title held ${MONEY} } ${ALLOWED}`;
 const CHANGE = `id ${ALLOWED}`;
 const DEPOSIT = `id charge ${MONEY} actionRequired nextAction { kind url clientSecret reference until } ${ALLOWED}`;
 const ORDER = `id amount ${MONEY} ${ALLOWED}`;
-const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id name } freelancer { id name } escrow { held ${MONEY} payable { freelancer ${MONEY} } }`;
+const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id } freelancer { id } escrow { held ${MONEY} }`;
 
 const ALL = gql`query Actions($id: ID!) {
-  viewer { accountId role now isSandbox }
+  viewer { accountId now isSandbox }
   contract(id: $id) {
     ${CONTRACT} ${ALLOWED}
     currentMilestone { ${MILESTONE} }
@@ -40,7 +40,7 @@ const ALL = gql`query Actions($id: ID!) {
 }`;
 
 const ONE = gql`query ActionsOfOne($id: ID!, $subject: ID!) {
-  viewer { accountId role now isSandbox }
+  viewer { accountId now isSandbox }
   contract(id: $id) { ${CONTRACT} }
   node(id: $subject) {
     __typename
