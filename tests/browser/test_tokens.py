@@ -18,6 +18,8 @@ from tests.browser.windows import Window, signed_in
 SECRET: Final = re.compile(r"\b(?:es|el|ek)_[0-9a-z]{8,}")
 """The token of a session, the code of a link, a key."""
 
+ENDPOINTS: Final = "{ webhookEndpoints { id description eventTypes } }"
+ENDPOINT: Final = {"description": "Theirs", "eventTypes": ["milestone.*"]}
 ALL: Final = ["CONTRACTS_READ", "CONTRACTS_WRITE", "MONEY_WRITE"]
 
 
@@ -139,6 +141,27 @@ def test_a_session_stops_an_endpoint_and_leaves_it_to_a_key_to_go_on(served: Ser
     by_key = at_the_console(new_window(), served, "client", place=place)
     by_key.page.get_by_role("button", name="Enable").click()
     expect(by_key.page.get_by_role("button", name="Disable")).to_be_visible()
+
+
+def test_what_was_refused_for_what_somebody_changed_meanwhile_can_be_sent_once_more(
+    served: Served, new_window: NewWindow
+) -> None:
+    given = {"url": "https://hooks.example.com/shared", "description": "Ours"}
+    made = served.do("client", "createWebhookEndpoint", "webhookEndpoint { id }", **given)
+    endpoint = {"endpointId": made["webhookEndpoint"]["id"]}
+    client = at_the_console(new_window(), served, "client", place=f"#/deliveries/{endpoint['endpointId']}")
+    client.page.get_by_text("Change", exact=True).click()
+    events = client.page.get_by_role("textbox", name="Events")
+    client.writes(events, "milestone.*")
+    served.do("client", "updateWebhookEndpoint", "webhookEndpoint { id }", **endpoint, description="Theirs")
+    save = client.page.get_by_role("button", name="Save")
+    client.presses(save)
+    client.reads("It has changed meanwhile.")
+    expect(client.page.get_by_role("textbox", name="Description")).to_have_value("Theirs")
+    expect(events).to_have_value("milestone.*")
+    client.presses(save)
+    client.reads("Done.")
+    assert {**ENDPOINT, "id": endpoint["endpointId"]} in served.ask("client", ENDPOINTS)["webhookEndpoints"]
 
 
 def _nothing_lasts(page: Page) -> None:

@@ -159,14 +159,15 @@ export class Page extends EarnestElement {
     if (this.#intention.words !== words) this.#intention = { words, key: newKey() };
     try {
       const payload = await this.api.command(document, input, this.#intention.key);
-      this.#said = { [name]: payload.userErrors.length > 0 ? payload.userErrors : "pages.done" };
-      if (payload.userErrors.length === 0) {
+      const isDone = payload.userErrors.length === 0;
+      this.#said = { [name]: isDone ? "pages.done" : payload.userErrors };
+      if (isDone) {
         this.#intention = { words: "", key: "" };
         whenDone();
         done?.(payload);
-        await this.reload();
-        this.tell("earnest-done", { action: name });
       }
+      await this.reload(); // whatever is refused may be so by what has changed since the page asked
+      if (isDone) this.tell("earnest-done", { action: name });
     } catch (error) {
       this.#said = { [name]: [refusalOf(error)] };
     } finally {
