@@ -164,6 +164,19 @@ def test_what_was_refused_for_what_somebody_changed_meanwhile_can_be_sent_once_m
     assert {**ENDPOINT, "id": endpoint["endpointId"]} in served.ask("client", ENDPOINTS)["webhookEndpoints"]
 
 
+def test_a_double_click_takes_nothing_away_that_cannot_be_given_back(served: Served, new_window: NewWindow) -> None:
+    made = served.do("client", "createWebhookEndpoint", "webhookEndpoint { id }", url="https://hooks.example.com/twice")
+    endpoint = made["webhookEndpoint"]["id"]
+    client = at_the_console(new_window(), served, "client", place=f"#/deliveries/{endpoint}")
+    client.page.get_by_role("button", name="Delete").dblclick()
+    expect(client.page.get_by_role("button", name="Really?")).to_be_visible()
+    client.window.rests()
+    assert endpoint in [one["id"] for one in served.ask("client", ENDPOINTS)["webhookEndpoints"]]
+    client.page.get_by_role("button", name="Really?").click()
+    client.reads("New endpoint")
+    assert endpoint not in [one["id"] for one in served.ask("client", ENDPOINTS)["webhookEndpoints"]]
+
+
 def _nothing_lasts(page: Page) -> None:
     assert page.evaluate("({ ...localStorage })") == {}
     assert page.context.cookies() == []

@@ -128,7 +128,7 @@ export class Page extends EarnestElement {
   }
 
   /**
-   * A button; one that can't be taken back asks once more.
+   * A button; what can't be taken back is asked about once more, and a double click is no answer.
    * @param {string} name @param {string} label @param {() => Order} order @param {{really?: boolean, about?: string}} [options]
    */
   button(name, label, order, { really = false, about = "" } = {}) {
@@ -141,9 +141,13 @@ export class Page extends EarnestElement {
       this.renderNow();
     };
     const isAsking = this.#asking === name;
+    const press = (/** @type {MouseEvent} */ { detail }) => {
+      if (!really) run();
+      else if (detail < 2) isAsking ? run() : ask();
+    };
     const named = { "aria-label": about ? `${this.say(label)}: ${about}` : null };
     return h("span", { key: name, class: "row" },
-      h("button", { key: "act", type: "button", ...named, onclick: really && !isAsking ? ask : run }, isAsking ? this.say("pages.really") : this.say(label)),
+      h("button", { key: "act", type: "button", ...named, onclick: press }, isAsking ? this.say("pages.really") : this.say(label)),
       isAsking && h("button", { key: "no", type: "button", onclick: () => ((this.#asking = null), this.renderNow()) }, this.say("pages.no")),
       this.said(name));
   }
