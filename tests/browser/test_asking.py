@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import at_work, handed_in
@@ -84,6 +84,26 @@ def test_what_an_event_is_about_is_shown_before_everything_is_asked_again(
     whole_plan.wait()
     assert page.evaluate("[...window.changed]") == [0], "the whole plan is asked for, too, and not answered"
     whole_plan.let_go()
+
+
+def test_what_is_sent_is_told_of_by_its_own_name_whatever_form_is_open_by_then(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = handed_in(served, "Sent and left")
+    client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    client.presses(client.can("Ask for changes"))
+    form = client.page.get_by_role("form", name="Ask for changes", exact=True)
+    client.writes(form.get_by_role("textbox", name="What should be changed"), "The second page.")
+    commands = Held(client.page, "Command")
+    commands.hold()
+    client.presses(form.get_by_role("button", name="Confirm", exact=True))
+    commands.wait()
+    client.presses(client.can("Post an update"))
+    update = client.page.get_by_role("form", name="Post an update", exact=True)
+    client.writes(update.get_by_role("textbox", name="Message"), "Half of it")
+    commands.let_go()
+    client.reads("Done: Ask for changes.")
+    expect(update.get_by_role("textbox", name="Message")).to_have_value("Half of it")
 
 
 def _is_quiet(page: Page, note: Callable[[str], None], message: str = "Here we go.") -> None:

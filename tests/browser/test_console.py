@@ -47,6 +47,14 @@ def test_every_page_of_the_console_is_usable_for_everybody(
     assert not any(found.values()), "\n".join(f"{page}: {one}" for page, faults in found.items() for one in faults)
 
 
+def test_an_account_is_told_to_the_payment_provider_from_a_page_that_it_cannot_lead_back_to(
+    served: Served, new_window: NewWindow
+) -> None:
+    freelancer = at_the_console(new_window(), served, "freelancer", place="#/money")
+    freelancer.presses(freelancer.page.get_by_role("button", name="Tell the payment provider"))
+    expect(freelancer.page.get_by_role("link", name="To the provider’s page")).to_be_visible()
+
+
 def test_two_hundred_milestones_are_shown_and_found(served: Served, new_window: NewWindow) -> None:
     titles = [f"Step {number}" for number in range(1, 201)]
     deal = proposed(served, "Two hundred steps", titles)

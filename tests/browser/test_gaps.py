@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import handed_in, proposed
@@ -15,6 +15,7 @@ from tests.browser.people import at_the_console
 from tests.browser.served import Served
 from tests.patience import PATIENCE_SECONDS
 
+MANY: Final = 40
 SENT: Final = "query Sent($id: ID!) { deliveries(filter: { endpointId: $id }) { nodes { state } } }"
 ALONE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>What happened</title>
 <script type="module" src="{url}/console/earnest.js"></script>
@@ -72,9 +73,47 @@ def test_a_delivery_that_is_made_before_its_list_listens_is_in_it(served: Served
         expect(client.page.get_by_text("endpoint.test").first).to_be_visible()
 
 
+def test_deliveries_by_the_dozen_are_asked_for_together_and_the_list_stays_as_long_as_it_is(
+    served: Served, new_window: NewWindow
+) -> None:
+    with site() as shop:
+        given = {"url": f"{shop.origin}/hook", "eventTypes": ["contract.completed"]}
+        made = served.do("client", "createWebhookEndpoint", "webhookEndpoint { id }", **given)
+        endpoint = made["webhookEndpoint"]["id"]
+        one = new_window()
+        client = at_the_console(one, served, "client", place=f"#/deliveries/{endpoint}")
+        client.reads("Nothing was sent yet.")
+        one.rests()
+        asked: list[str] = []
+
+        def answer(route: Route) -> None:
+            asked.append(operation(route.request))
+            route.continue_()
+
+        one.page.route("**/graphql", answer)
+        _send(served, endpoint, MANY)  # the page's questions have no answer before this is done
+        sent = client.page.get_by_role("list", name="Deliveries, the newest first").locator("> li")
+        expect(sent).to_have_count(25)
+        more = client.page.get_by_role("button", name="More")
+        more.click()
+        expect(sent).to_have_count(MANY)
+        expect(more).to_have_count(0)
+        assert len(asked) < MANY / 2
+        _send(served, endpoint, 1)
+        expect(more).to_be_visible()
+        expect(sent).to_have_count(MANY)
+
+
+def _send(served: Served, endpoint: str, count: int) -> None:
+    """Have so many test events delivered."""
+    for _ in range(count):
+        served.do("client", "sendTestEvent", "delivery { id }", endpointId=endpoint)
+    _is_delivered(served, endpoint)
+
+
 def _is_delivered(served: Served, endpoint: str) -> None:
     """Wait until what was sent to an endpoint is there, after which nothing more is told of it."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while [one["state"] for one in served.ask("client", SENT, id=endpoint)["deliveries"]["nodes"]] != ["DELIVERED"]:
+    while {one["state"] for one in served.ask("client", SENT, id=endpoint)["deliveries"]["nodes"]} != {"DELIVERED"}:
         assert time.monotonic() < deadline, "it is not delivered"
         time.sleep(0.05)

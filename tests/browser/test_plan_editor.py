@@ -17,6 +17,8 @@ ALONE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A 
 <script type="module" src="{url}/console/earnest.js"></script>
 <main><h1>Propose</h1><earnest-plan-editor client="{client}" freelancer="{freelancer}" currency="USD" session="{session}">
 </earnest-plan-editor></main></html>"""
+TITLES: Final = "{ contracts(first: 100) { nodes { title progress { amount { amount } } } } }"
+FOR_ANOTHER: Final = {"title": "For another one", "progress": {"amount": {"amount": "100.00"}}}
 CONTRACTS: Final = "{ contracts(first: 100) { nodes { title budget { amount } } } }"
 
 
@@ -47,6 +49,21 @@ def test_an_editor_that_stands_alone_says_what_is_no_budget_and_begins_anew_once
         expect(title).to_have_value("")
         assert _titled(served, "From a shop") == [{"title": "From a shop", "budget": {"amount": "2000.00"}}]
         one.is_fine()
+
+
+def test_a_plan_stays_when_it_is_for_somebody_else_now(served: Served, new_window: NewWindow) -> None:
+    person = at_the_console(new_window(), served, "client", place="#/propose")
+    other = person.page.get_by_label("Account of the other side")
+    person.writes(other, f"acc_{'0' * 26}")
+    person.page.keyboard.press("Tab")
+    form = person.page.get_by_role("form", name="Propose a contract")
+    person.writes(form.get_by_role("textbox", name="Title").first, "For another one")
+    person.plans(1, title="Sketches", price="100", days=20)
+    person.writes(other, served.account("freelancer"))
+    person.page.keyboard.press("Tab")
+    person.presses(form.get_by_role("button", name="Confirm"))
+    person.reads("To answer")
+    assert FOR_ANOTHER in served.ask("freelancer", TITLES)["contracts"]["nodes"]
 
 
 def _titled(served: Served, title: str) -> list[dict[str, Any]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Final
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import handed_in
+from tests.browser.held import operation
 from tests.browser.people import Person, at_the_console, contract
 from tests.browser.served import Served
 from tests.browser.windows import Window, signed_in
@@ -16,6 +18,8 @@ from tests.browser.windows import Window, signed_in
 SECRET: Final = re.compile(r"\b(?:es|el|ek)_[0-9a-z]{8,}")
 """The token of a session, the code of a link, a key."""
 
+ENDPOINTS: Final = "{ webhookEndpoints { id description eventTypes } }"
+ENDPOINT: Final = {"description": "Theirs", "eventTypes": ["milestone.*"]}
 ALL: Final = ["CONTRACTS_READ", "CONTRACTS_WRITE", "MONEY_WRITE"]
 
 
@@ -79,8 +83,46 @@ def test_a_session_that_is_revoked_is_over_in_its_window(served: Served, new_win
     one = signed_in(new_window(), made["token"])
     client = Person(one, one.open(f"{served.url}/console{contract(deal.contract_id)}"))
     client.sees_milestone("Sketches", "In review")
+    client.presses(client.can("Ask for changes"))
+    note = client.page.get_by_role("textbox", name="What should be changed")
+    client.writes(note, "The second page, above all")
     served.do("client", "revokeSession", "session { id }", sessionId=made["session"]["id"])
-    client.reads("This session is over.")
+    client.reads("This session is over.", "Open a new link to go on", "What you were writing isn’t sent yet")
+    expect(note).to_have_value("The second page, above all")
+    one.is_fine()
+    client.presses(client.page.get_by_role("button", name="Sign in"))
+    expect(client.page.get_by_label("Key or session token")).to_be_visible()
+    expect(client.page.get_by_text("Revoked")).to_have_count(0)
+    assert one.without("401 (Unauthorized)") == []
+    one.complaints.clear()
+
+
+def test_a_key_that_may_not_hear_what_happens_asks_for_it_once(served: Served, new_window: NewWindow) -> None:
+    scopes = ["WEBHOOKS_MANAGE"]
+    made = served.do(
+        "client", "createApiKey", "secret", accountId=served.account("client"), name="Hooks", scopes=scopes
+    )
+    one = signed_in(new_window(), made["secret"])
+    asked: Counter[str] = Counter()
+    one.page.on("request", lambda request: asked.update([operation(request)]))
+    with one.page.expect_response(lambda answer: operation(answer.request) == "Latest"):
+        client = Person(one, one.open(f"{served.url}/console"))
+    client.reads("This session may not do this.")
+    client.goes("#/deliveries")
+    client.goes("#/calendar")
+    assert asked["Viewer"] == 1, asked
+
+
+def test_what_comes_along_with_a_copied_key_keeps_nobody_out(served: Served, new_window: NewWindow) -> None:
+    one = new_window()
+    page = one.open(f"{served.url}/console")
+    field, button = page.get_by_label("Key or session token"), page.get_by_role("button", name="Use this key")
+    field.fill("ek_…")
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text("this key isn’t known")
+    field.fill(f"\u200b{served.keys['client']}\u2060")
+    button.click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     assert one.without("401 (Unauthorized)") == []
     one.complaints.clear()
 
@@ -99,6 +141,40 @@ def test_a_session_stops_an_endpoint_and_leaves_it_to_a_key_to_go_on(served: Ser
     by_key = at_the_console(new_window(), served, "client", place=place)
     by_key.page.get_by_role("button", name="Enable").click()
     expect(by_key.page.get_by_role("button", name="Disable")).to_be_visible()
+
+
+def test_what_was_refused_for_what_somebody_changed_meanwhile_can_be_sent_once_more(
+    served: Served, new_window: NewWindow
+) -> None:
+    given = {"url": "https://hooks.example.com/shared", "description": "Ours"}
+    made = served.do("client", "createWebhookEndpoint", "webhookEndpoint { id }", **given)
+    endpoint = {"endpointId": made["webhookEndpoint"]["id"]}
+    client = at_the_console(new_window(), served, "client", place=f"#/deliveries/{endpoint['endpointId']}")
+    client.page.get_by_text("Change", exact=True).click()
+    events = client.page.get_by_role("textbox", name="Events")
+    client.writes(events, "milestone.*")
+    served.do("client", "updateWebhookEndpoint", "webhookEndpoint { id }", **endpoint, description="Theirs")
+    save = client.page.get_by_role("button", name="Save")
+    client.presses(save)
+    client.reads("It has changed meanwhile.")
+    expect(client.page.get_by_role("textbox", name="Description")).to_have_value("Theirs")
+    expect(events).to_have_value("milestone.*")
+    client.presses(save)
+    client.reads("Done.")
+    assert {**ENDPOINT, "id": endpoint["endpointId"]} in served.ask("client", ENDPOINTS)["webhookEndpoints"]
+
+
+def test_a_double_click_takes_nothing_away_that_cannot_be_given_back(served: Served, new_window: NewWindow) -> None:
+    made = served.do("client", "createWebhookEndpoint", "webhookEndpoint { id }", url="https://hooks.example.com/twice")
+    endpoint = made["webhookEndpoint"]["id"]
+    client = at_the_console(new_window(), served, "client", place=f"#/deliveries/{endpoint}")
+    client.page.get_by_role("button", name="Delete").dblclick()
+    expect(client.page.get_by_role("button", name="Really?")).to_be_visible()
+    client.window.rests()
+    assert endpoint in [one["id"] for one in served.ask("client", ENDPOINTS)["webhookEndpoints"]]
+    client.page.get_by_role("button", name="Really?").click()
+    client.reads("New endpoint")
+    assert endpoint not in [one["id"] for one in served.ask("client", ENDPOINTS)["webhookEndpoints"]]
 
 
 def _nothing_lasts(page: Page) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import NewWindow
-from tests.browser.deals import handed_in
-from tests.browser.people import HAPPENED, Person, at_the_console, contract
+from tests.browser.deals import at_work, handed_in
+from tests.browser.people import HAPPENED, MILESTONES, Person, at_the_console, contract
 from tests.browser.served import Served
 from tests.browser.windows import NO_CONNECTION
+
+MILESTONE: Final = "query Milestone($id: ID!) { milestone(id: $id) { title amount { amount currency } deliverables } }"
 
 
 def test_an_approval_in_one_window_shows_in_the_other_without_a_reload(served: Served, new_window: NewWindow) -> None:
@@ -21,6 +25,25 @@ def test_an_approval_in_one_window_shows_in_the_other_without_a_reload(served: S
     freelancer.sees_milestone("Sketches", "Paid")
     client.sees_milestone("Sketches", "Paid")
     assert freelancer.page.evaluate("window.before") is True
+
+
+def test_what_somebody_did_not_touch_of_a_form_follows_what_is(served: Served, new_window: NewWindow) -> None:
+    deal = at_work(served, "Two windows of one side")
+    client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    client.section(MILESTONES).get_by_text("Details and actions").nth(1).click()
+    client.presses(client.section(MILESTONES).get_by_role("button", name="Edit milestone", exact=True))
+    form = client.page.get_by_role("form", name="Edit milestone", exact=True)
+    expect(form.get_by_text("Leave it empty")).to_have_count(0)
+    client.writes(form.get_by_role("textbox", name="Title"), "Better drafts")
+    client.writes(form.get_by_role("textbox", name="Deliverables"), "")
+    more = {"amount": "300.00", "currency": "USD"}
+    served.do("client", "editMilestone", "milestone { id }", milestoneId=deal.milestone(2), amount=more)
+    expect(form.get_by_role("textbox", name="Amount")).to_have_value("300.00")
+    expect(form.get_by_role("textbox", name="Title")).to_have_value("Better drafts")
+    client.confirms(form)
+    client.reads("Done: Edit milestone.")
+    told = served.ask("client", MILESTONE, id=deal.milestone(2))["milestone"]
+    assert told == {"title": "Better drafts", "amount": more, "deliverables": []}
 
 
 def test_a_page_that_nobody_answered_comes_to_life_by_itself(served: Served, new_window: NewWindow) -> None:

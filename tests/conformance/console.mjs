@@ -106,6 +106,18 @@ assert.deepEqual(seen, Array.from({ length: LAST }, (_, at) => at + 1));
 assert.ok(connections > 5);
 console.log('a torn stream misses nothing and tells nothing twice');
 
+// An answer that is torn on its way, or given by a proxy, is asked for again by its key, and done once.
+const keys = [];
+const TORN = [
+  () => new Response(new ReadableStream({ start: (controller) => (controller.enqueue(texts.encode('{"data":')), controller.error(new TypeError('torn'))) })),
+  () => new Response('bad gateway', { status: 502 }),
+  () => new Response('{"data":{"done":{"userErrors":[]}}}'),
+];
+globalThis.fetch = async (_, { body }) => (keys.push(JSON.parse(body).variables.key), TORN[keys.length - 1]());
+assert.deepEqual(await api.command('mutation', {}, 'once'), { userErrors: [] });
+assert.deepEqual(keys, ['once', 'once', 'once']);
+console.log('a torn answer is asked for again by its key');
+
 // Who is no longer known is told once, and nothing is asked after that.
 let refused = 0;
 globalThis.fetch = async () => ((refused += 1), new Response('{"errors":[{"message":"no","extensions":{"code":"UNAUTHENTICATED"}}]}', { status: 401 }));

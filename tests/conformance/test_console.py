@@ -33,5 +33,6 @@ def test_what_the_elements_reckon_and_resume_is_right() -> None:
     assert "amounts are read as the locale writes them" in said
     assert "changes of a plan lead to that plan" in said
     assert "a torn stream misses nothing and tells nothing twice" in said
+    assert "a torn answer is asked for again by its key" in said
     assert "a session that is over ends its stream" in said
     assert "a page whose first question failed listens all the same" in said

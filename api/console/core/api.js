@@ -175,20 +175,20 @@ export class Api {
 
   /** @param {string} query @param {Answer} variables @returns {Promise<Answer>} */
   async #send(query, variables) {
-    const answer = await this.#post(JSON.stringify({ query, variables }));
-    const body = await answer.json().catch(() => ({}));
+    const { answer, body } = await this.#post(JSON.stringify({ query, variables }));
     const [error] = body.errors ?? [];
     if (error) throw failure(error, Number(answer.headers.get("retry-after") ?? 0));
     if (!answer.ok || !body.data) throw new Failed("INTERNAL", `status ${answer.status}`);
     return body.data;
   }
 
-  /** @param {string} body */
+  /** What is torn on its way, or is a proxy's word, is no answer either. @param {string} body @returns {Promise<{answer: Response, body: Answer}>} */
   async #post(body) {
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const headers = this.headers("application/graphql-response+json, application/json");
     try {
-      return await fetch(this.address, { method: "POST", body, headers, signal, credentials: "omit", referrerPolicy: "no-referrer" });
+      const answer = await fetch(this.address, { method: "POST", body, headers, signal, credentials: "omit", referrerPolicy: "no-referrer" });
+      return { answer, body: await answer.json() };
     } catch (error) {
       throw new Failed("NETWORK", String(error));
     }

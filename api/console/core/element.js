@@ -34,6 +34,8 @@ export class EarnestElement extends HTMLElement {
   connection = "connecting";
   /** @type {string | null} */
   #session = null;
+  /** Aborted when it leaves the page; given with a listener, it takes that along. */
+  stay = new AbortController();
   /** @type {(() => void)[]} */
   #endings = [];
   #isPlanned = false;
@@ -96,31 +98,24 @@ export class EarnestElement extends HTMLElement {
   }
 
   connectedCallback() {
-    const again = () => this.restart();
-    EarnestSession.changes.addEventListener("change", again);
-    this.whenLeft(() => EarnestSession.changes.removeEventListener("change", again), true);
-    const outdated = () => this.#growOld();
-    release.addEventListener("outdated", outdated);
-    this.whenLeft(() => release.removeEventListener("outdated", outdated), true);
+    this.stay = new AbortController();
+    EarnestSession.changes.addEventListener("change", () => this.restart(), this.stay);
+    release.addEventListener("outdated", () => this.#growOld(), this.stay);
     this.restart();
   }
 
   disconnectedCallback() {
-    for (const end of [...this.#endings, ...this.#lasting].splice(0)) end();
-    this.#endings = [];
-    this.#lasting = [];
+    this.stay.abort();
+    for (const end of this.#endings.splice(0)) end();
   }
 
   attributeChangedCallback(/** @type {string} */ _, /** @type {string | null} */ before, /** @type {string | null} */ now) {
     if (before !== now) this.restart();
   }
 
-  /** @type {(() => void)[]} */
-  #lasting = [];
-
-  /** Have something ended when the element starts anew or leaves the page; with `isLasting` only when it leaves. @param {() => void} end */
-  whenLeft(end, isLasting = false) {
-    (isLasting ? this.#lasting : this.#endings).push(end);
+  /** Have something ended when the element starts anew or leaves the page. @param {() => void} end */
+  whenLeft(end) {
+    this.#endings.push(end);
   }
 
   /** Begin to show what the attributes say, once for all that change together. */

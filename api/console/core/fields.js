@@ -71,7 +71,7 @@ function labelOf(field, { element, situation }) {
 
 /** @param {Field} field @param {Filling} filling */
 function hintOf(field, { element, situation }) {
-  if (field.name === "amount" && field.group === undefined && situation.subject.held) return element.say("hint.all", { sum: element.money(situation.subject.held) });
+  if (field.name === "amount" && !field.required && situation.subject.held) return element.say("hint.all", { sum: element.money(situation.subject.held) });
   return element.language.has(`hint.${field.kind}`) ? element.say(`hint.${field.kind}`) : null;
 }
 
@@ -96,7 +96,7 @@ const CONTROLS = {
   number: input("text", { inputmode: "numeric", dir: "ltr", autocomplete: "off" }),
   date: input("date"),
   files: ({ name }, { type }, props) =>
-    h("input", { ...props, type: "file", multiple: true, onchange: async (event) => type(name, await digests(event.target.files)) }),
+    h("input", { ...props, type: "file", multiple: true, onchange: (event) => type(name, [...event.target.files]) }),
   choice: ({ name, options = [] }, { element, values, type }, props) =>
     h("select", { ...props, value: values[name] ?? "", onchange: (event) => type(name, event.target.value) },
       h("option", { value: "" }, "–"), options.map((option) => h("option", { value: option, key: option }, element.say(`${name}.${option}`)))),
@@ -140,9 +140,9 @@ function shareOf(typed, held, locale) {
 export function valueOf(field, typed, read) {
   if (field.kind === "files") return typed?.length ? typed : undefined;
   const text = String(typed ?? "");
+  if (field.kind === "links" || field.kind === "lines") return typed === undefined ? typed : lines(text); // none, if somebody took away what was there
   if (text.trim() === "") return undefined;
   if (field.kind === "money" || field.kind === "split") return plainMoney(read(text));
-  if (field.kind === "links" || field.kind === "lines") return lines(text);
   if (field.kind === "number") return Number(text);
   if (field.kind === "rows") return lines(text).map((line) => row(line, read));
   return text;
@@ -174,10 +174,8 @@ function row(line, read) {
   return { externalId, title, purpose, amount: price && read(price), dueOn };
 }
 
-/** What files are called and what is in them, as digests: the files themselves stay where they are. @param {FileList} files */
-async function digests(files) {
-  return Promise.all([...files].map(async (file) => ({ name: file.name, sha256: await digest(file) })));
-}
+/** What files are called and what is in them, as digests: the files themselves stay where they are. @param {File[]} files */
+export const digests = (files) => Promise.all(files.map(async (file) => ({ name: file.name, sha256: await digest(file) })));
 
 /** @param {File} file */
 async function digest(file) {

@@ -7,7 +7,7 @@
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
 import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
-import { faultsOf, fieldView, isAbout, readingOf, typedOf, valueOf } from "./fields.js";
+import { digests, faultsOf, fieldView, isAbout, readingOf, typedOf, valueOf } from "./fields.js";
 import { h } from "./dom.js";
 import { typable } from "./money.js";
 import { chargesOf, previewView } from "./previews.js";
@@ -27,6 +27,7 @@ export class Form {
   /** Whether it is asked anew what would happen. */ #isForeseeing = false;
   /** Whether somebody confirmed meanwhile. */ #isPressed = false;
   /** Why it wasn't sent: `look` at what nobody saw yet, or at what has `changed`. @type {"look" | "changed" | null} */ #why = null;
+  /** What stood in the fields before anybody typed. @type {Answer} */ #begun = {};
   /** The input that the preview is of. */ #foreseen = "";
   #key = newKey();
   #prefix = `form${(opened += 1)}`;
@@ -44,12 +45,14 @@ export class Form {
     this.situation = situation;
     this.told = told;
     this.command = /** @type {Command} */ (COMMANDS[action]);
-    this.values = beginning(this.command, situation, element.language.locale);
-    this.foresee();
+    this.moveOn(situation);
   }
 
-  /** The situation has moved on: what was typed stays, and the preview is made anew. @param {Situation} situation */
+  /** The situation has moved on: what was typed stays, everything else is as it is now, and the preview is made anew. @param {Situation} situation */
   moveOn(situation) {
+    const begun = beginning(this.command, situation, this.element.language.locale);
+    for (const name in begun) if (this.values[name] === this.#begun[name]) this.values[name] = begun[name];
+    this.#begun = begun;
     this.situation = situation;
     this.foresee();
   }
@@ -151,8 +154,9 @@ export class Form {
     this.#why = null;
     this.element.render();
     try {
-      const input = await this.#paid(this.input);
-      const done = await this.element.api.command(documentOf(this.command.mutation), input, this.#key);
+      const { input } = this;
+      if (input.attachments) input.attachments = await digests(input.attachments);
+      const done = await this.element.api.command(documentOf(this.command.mutation), await this.#paid(input), this.#key);
       this.refusals = done.userErrors;
       this.failure = null;
       if (done.userErrors.length === 0) return this.told.onDone(done);
@@ -195,8 +199,8 @@ export class Form {
     const filling = { element, situation: this.situation, values: this.values, refusals, prefix: this.#prefix, type: (/** @type {string} */ name, /** @type {unknown} */ value) => this.type(name, value) };
     const submit = (/** @type {Event} */ event) => (event.preventDefault(), void this.send());
     const escape = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.told.onClose();
-    return h("form", { class: "card stack", part: "form", key: this.#prefix, onsubmit: submit, onkeydown: escape, novalidate: true, "aria-labelledby": `${this.#prefix}-title`, "aria-busy": isBusy ? "true" : null },
-      h("p", { class: "label title", id: `${this.#prefix}-title`, tabindex: "-1" }, element.say(`action.${this.action}`)),
+    return h("form", { class: "card stack", part: "form", key: this.#prefix, onsubmit: submit, onkeydown: escape, novalidate: true, "aria-labelledby": this.#prefix, "aria-busy": isBusy ? "true" : null },
+      h("p", { class: "label title", id: this.#prefix, tabindex: "-1" }, element.say(`action.${this.action}`)),
       h("p", { class: "faint small" }, element.say(`about.${this.action}`)),
       this.leftOut.length > 0 && h("p", { key: "leftOut", class: "warn", role: "status" }, element.say("form.leftOut", { fields: this.leftOut.join(", ") })),
       command.fields.filter(({ beside }) => !beside || this.values[beside]).map((field) => fieldView(field, filling)),

@@ -11,11 +11,11 @@ const RULES = `
   --on-accent: var(--earnest-on-accent, light-dark(#ffffff, #0d1520)); --good: var(--earnest-good, light-dark(#1a6b37, #7fd6a0));
   --bad: var(--earnest-bad, light-dark(#b3261e, #ffb0a8)); --warn: var(--earnest-warn, light-dark(#7a5200, #f1c76b));
   --edge: var(--earnest-radius, 6px); --gap: var(--earnest-gap, .75rem); }
-:host([hidden]), [hidden] { display: none !important; }
+:host([hidden]) { display: none !important; }
 :host([theme=light]) { color-scheme: light; } :host([theme=dark]) { color-scheme: dark; }
 * { box-sizing: border-box; }
 .root { overflow-wrap: anywhere; background: var(--paper); }
-h2, h3, p, ul, ol, dl, dd, fieldset, figure { margin: 0; padding: 0; border: 0; min-width: 0; }
+h2, h3, p, ul, ol, dl, dd, figure { margin: 0; padding: 0; border: 0; min-width: 0; }
 h2 { font-size: 1.3em; } h3 { font-size: 1.1em; }
 ul, ol { list-style: none; }
 a { color: var(--accent); }
@@ -37,7 +37,7 @@ input[type=checkbox] { min-height: 1.25rem; width: 1.25rem; margin: 0; } input[t
 textarea { min-height: 4.5rem; resize: vertical; }
 button { cursor: pointer; } button:hover { background: var(--wash); }
 button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
-button[aria-disabled=true], button:disabled { cursor: not-allowed; color: var(--faint); background: var(--wash); border-style: dashed; border-color: var(--faint); }
+button[aria-disabled=true] { cursor: not-allowed; color: var(--faint); background: var(--wash); border-style: dashed; border-color: var(--faint); }
 label, .label { font-weight: 600; font-size: .9375em; }
 .field { display: grid; gap: .25rem; } .field .hint { color: var(--faint); font-size: .875em; }
 [aria-invalid=true] { border-color: var(--bad); border-width: 2px; }
@@ -51,7 +51,7 @@ svg .faint { fill: var(--faint); } svg .box { fill: var(--wash); stroke: var(--l
 summary { cursor: pointer; }
 .bar { appearance: none; display: block; height: .5rem; border-radius: 1em; background: var(--wash); border: 1px solid var(--line); width: 100%; overflow: hidden; }
 .bar::-webkit-progress-bar { background: var(--wash); } .bar::-webkit-progress-value { background: var(--accent); } .bar::-moz-progress-bar { background: var(--accent); }
-.dragged { opacity: .5; } .over { border-block-start: 3px solid var(--accent); }
+.dragged { opacity: .5; }
 del { color: var(--bad); } ins { color: var(--good); text-decoration: none; }
 @media (prefers-reduced-motion: no-preference) { .new { animation: come 1s; } @keyframes come { from { background: var(--wash); } } }
 @media (max-width: 30rem) { dl.facts { grid-template-columns: minmax(0, 1fr); } dd, dd.number { margin-block-end: .4rem; text-align: start; } }

@@ -23,10 +23,10 @@ const REFUND = `id milestone { title held ${MONEY} } ${ALLOWED}`;
 const CHANGE = `id ${ALLOWED}`;
 const DEPOSIT = `id charge ${MONEY} actionRequired nextAction { kind url clientSecret reference until } ${ALLOWED}`;
 const ORDER = `id amount ${MONEY} ${ALLOWED}`;
-const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id name } freelancer { id name } escrow { held ${MONEY} payable { freelancer ${MONEY} } }`;
+const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id } freelancer { id } escrow { held ${MONEY} }`;
 
 const ALL = gql`query Actions($id: ID!) {
-  viewer { accountId role now isSandbox }
+  viewer { accountId now isSandbox }
   contract(id: $id) {
     ${CONTRACT} ${ALLOWED}
     currentMilestone { ${MILESTONE} }
@@ -40,7 +40,7 @@ const ALL = gql`query Actions($id: ID!) {
 }`;
 
 const ONE = gql`query ActionsOfOne($id: ID!, $subject: ID!) {
-  viewer { accountId role now isSandbox }
+  viewer { accountId now isSandbox }
   contract(id: $id) { ${CONTRACT} }
   node(id: $subject) {
     __typename
@@ -171,11 +171,11 @@ export class EarnestActions extends EarnestElement {
     const opening = (this.#openings += 1);
     const forms = await fetched(() => import("../core/forms.js")).catch((error) => this.fail(new Failed("NETWORK", String(error))));
     if (!forms || opening !== this.#openings) return;
-    const told = { onDone: (/** @type {Answer} */ done) => this.#form && this.#done(this.#form, done), onClose: () => this.close() };
+    const form = new forms.Form(this, action, situationOf(this.data ?? {}, group), { onDone: (done) => this.#done(form, done), onClose: () => this.close() });
     this.#openedAt = `${action}-${group.subject.id}`;
     this.#said = "";
-    this.#form = new forms.Form(this, action, situationOf(this.data ?? {}, group), told);
-    if (prepared) this.#form.fill(prepared);
+    this.#form = form;
+    if (prepared) form.fill(prepared);
     this.renderNow();
     const first = /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("form input, form textarea, form select, form .title"));
     first?.focus();
@@ -188,12 +188,12 @@ export class EarnestActions extends EarnestElement {
     this.shadowRoot?.getElementById(this.#openedAt)?.focus();
   }
 
-  /** @param {Form} form @param {Answer} [done] */
+  /** What was sent is done, also if its form was closed meanwhile, or another one is open. @param {Form} form @param {Answer} [done] */
   #done(form, done) {
-    this.#form = null;
+    if (this.#form === form) this.#form = null;
     this.#said = `${this.say("form.done", { action: this.#labelOf(form.action) })} ${done?.payeeHint ?? ""}`;
     this.renderNow();
-    /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("[role=status]"))?.focus();
+    if (!this.#form) /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("[role=status]"))?.focus();
     refresh(this.api, this.contract);
     this.tell("earnest-done", { action: form.action, subject: form.situation.subject.id });
   }

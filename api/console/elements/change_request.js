@@ -7,9 +7,9 @@ import { define, EarnestElement } from "../core/element.js";
 import { refusalText } from "../core/refusals.js";
 
 const CHANGES = gql`query ChangeRequests($id: ID!) {
-  viewer { accountId now }
+  viewer { now }
   contract(id: $id) {
-    id planVersion
+    id
     changeRequests(last: 5) {
       nodes {
         id filedBy state message filedAt misfit { changeNumber reason { code message cause details } }

@@ -11,11 +11,10 @@ import { want } from "../core/later.js";
 const CONTRACT = gql`query Contract($id: ID!) {
   viewer { accountId now }
   contract(id: $id) {
-    id state title description currency timeZone budget { amount currency } revision turn offeredAt
+    id state title description turn
     client { id name } freelancer { id name }
-    windows { reviewHours offerHours } fees { clientBasisPoints freelancerBasisPoints }
-    ending { by requestedAt } payoutsAreAutomatic
-    progress { total closed amount { amount currency } amountReleased { amount currency } }
+    ending { by requestedAt }
+    progress { total closed amount { amount currency } }
     disputes(last: 1) { nodes { id } }
     changeRequests(last: 1) { nodes { id } }
   }

@@ -3,17 +3,17 @@
  *
  * `webhook` names one endpoint, `contract` keeps to one contract; without either it is all that the account has.
  */
-import { gql, newKey } from "../core/api.js";
+import { gql, newKey, pause } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
 import { refusalView } from "../core/refusals.js";
 import { deliveriesTo, follow } from "../core/stream.js";
 
-const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $after: Cursor) {
+const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $first: Int, $after: Cursor) {
   webhookEndpoints { id url state disabledReason }
-  deliveries(filter: $filter, first: 25, after: $after) {
+  deliveries(filter: $filter, first: $first, after: $after) {
     nodes {
-      id endpointId eventId eventType stream kind state createdAt nextAttemptAt
+      id eventType kind state createdAt nextAttemptAt
       attempts(last: 10) { nodes { id trigger startedAt status error totalMs answer isLate } }
     }
     pageInfo { hasNextPage endCursor }
@@ -25,20 +25,24 @@ const REDELIVER = gql`mutation Redeliver($input: RedeliverInput!, $key: String!)
 const REPLAY = gql`mutation Replay($input: ReplayEventsInput!, $key: String!) { done: replayEvents(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 const TEST = gql`mutation TestEvent($input: SendTestEventInput!, $key: String!) { done: sendTestEvent(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 
+const A_PAGE = 25;
+/** Where deliveries are made by the hundred, they are asked for twice a second. */
+const SETTLING_MS = 500;
+
 const TONES = /** @type {Record<string, string>} */ ({ DELIVERED: "good", FAILED: "bad", PENDING: "now" });
 
 export class EarnestDeliveries extends EarnestElement {
   static observedAttributes = [...EarnestElement.observedAttributes, "webhook", "state"];
 
-  /** @type {Answer[]} */ #pages = [];
   /** @type {Refusal[]} */ #refusals = [];
   #said = "";
   #since = "";
   #isSending = false;
-  #asked = 0;
+  #isAsking = false;
+  #isStale = false;
 
   start() {
-    this.#pages = [];
+    this.#isAsking = false;
     void this.#ask();
   }
 
@@ -47,17 +51,19 @@ export class EarnestDeliveries extends EarnestElement {
     return { endpointId: this.getAttribute("webhook"), contractId: this.contract || null, state: state ? state.split(" ") : null };
   }
 
+  /** Ask for what is shown, as much of it as the API gives at once; whatever happens meanwhile is asked for in a while, once for all. */
   async #ask() {
-    const asked = (this.#asked += 1);
-    try {
-      const data = await this.api.ask(DELIVERIES, { filter: this.#filter });
-      if (asked !== this.#asked || !this.isConnected) return;
-      if (!this.data) this.#listen(data.webhookEndpoints);
-      this.#pages = [data.deliveries];
+    this.#isStale = this.#isAsking;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const first = Math.min(100, Math.max(A_PAGE, this.data?.deliveries.nodes.length ?? 0));
+    await this.askFor(DELIVERIES, { filter: this.#filter, first }, (data) => {
+      if (!this.data && this.isConnected) this.#listen(data.webhookEndpoints);
       this.receive(data);
-    } catch (error) {
-      if (asked === this.#asked) this.failFor(error, () => this.#ask());
-    }
+    });
+    await pause(SETTLING_MS);
+    this.#isAsking = false;
+    if (this.#isStale && this.isConnected) void this.#ask();
   }
 
   /** @param {Answer[]} endpoints */
@@ -71,31 +77,28 @@ export class EarnestDeliveries extends EarnestElement {
     }
   }
 
-  async #more() {
-    const after = this.#pages.at(-1)?.pageInfo.endCursor;
-    const asked = this.#asked;
-    try {
-      const { deliveries } = await this.api.ask(DELIVERIES, { filter: this.#filter, after });
-      if (asked !== this.#asked) return; // the list has begun anew meanwhile
-      this.#pages.push(deliveries);
-      this.render();
-    } catch (error) {
-      this.fail(/** @type {any} */ (error));
-    }
+  /** Ask for what comes after all that is shown. @param {Answer} data */
+  #more(data) {
+    const { nodes, pageInfo } = data.deliveries;
+    void this.askFor(DELIVERIES, { filter: this.#filter, first: A_PAGE, after: pageInfo.endCursor }, ({ deliveries }) => {
+      if (this.data && data !== this.data) return this.#more(this.data); // the list has begun anew meanwhile
+      this.receive({ ...data, deliveries: { ...deliveries, nodes: [...nodes, ...deliveries.nodes] } });
+    });
   }
 
   view() {
-    if (!this.data) return h("p", { class: "faint", "aria-busy": "true" }, this.failure ? "" : this.say("waiting"));
+    const { data } = this;
+    if (!data) return h("p", { class: "faint", "aria-busy": "true" }, this.failure ? "" : this.say("waiting"));
     const named = this.getAttribute("webhook");
-    const endpoints = this.data.webhookEndpoints.filter((/** @type {Answer} */ one) => !named || one.id === named);
-    const deliveries = this.#pages.flatMap((page) => page.nodes);
+    const { nodes, pageInfo } = data.deliveries;
+    const endpoints = data.webhookEndpoints.filter((/** @type {Answer} */ one) => !named || one.id === named);
     return h("div", { class: "stack" },
       h("div", { key: "said", role: "status", "aria-live": "polite", class: "small" }, this.#said),
       this.#refusals.length > 0 && h("div", { key: "refusals", class: "says", role: "alert" }, this.#refusals.map((refusal) => refusalView(refusal, this))),
       endpoints.map((/** @type {Answer} */ endpoint) => this.#endpoint(endpoint)),
-      deliveries.length === 0 && h("p", { key: "none", class: "faint" }, this.say("deliveries.none")),
-      h("ol", { key: "list", class: "stack", part: "list", "aria-label": this.say("deliveries.title") }, deliveries.map((one) => this.#delivery(one))),
-      this.#pages.at(-1)?.pageInfo.hasNextPage && h("button", { key: "more", type: "button", onclick: () => void this.#more() }, this.say("deliveries.more")));
+      nodes.length === 0 && h("p", { key: "none", class: "faint" }, this.say("deliveries.none")),
+      h("ol", { key: "list", class: "stack", part: "list", "aria-label": this.say("deliveries.title") }, nodes.map((/** @type {Answer} */ one) => this.#delivery(one))),
+      pageInfo.hasNextPage && h("button", { key: "more", type: "button", onclick: () => this.#more(data) }, this.say("deliveries.more")));
   }
 
   /** @param {Answer} endpoint */

@@ -7,16 +7,17 @@ import { define, EarnestElement } from "../core/element.js";
 import { difference, minor } from "../core/money.js";
 import { attached } from "./milestones.js";
 
-const DISPUTES = gql`query Disputes($id: ID!, $evidence: Int!) {
-  viewer { accountId now }
+const DISPUTES = gql`query Disputes($id: ID!, $shown: Int!, $evidence: Int!) {
+  viewer { now }
   contract(id: $id) {
-    id client { id name } freelancer { id name }
-    disputes(last: 2) {
+    id
+    disputes(last: $shown) {
+      pageInfo { hasPreviousPage }
       nodes {
         id state openedBy byHoldLimit claim { amount currency } reason openedAt dueAt silencePays explanation toFreelancer { amount currency }
         clientWithdraws freelancerWithdraws
-        milestone { id title position held { amount currency } }
-        offers { side toFreelancer { amount currency } toClient { amount currency } }
+        milestone { title held { amount currency } }
+        offers { side toFreelancer { amount currency } }
         evidence(last: $evidence) { pageInfo { hasPreviousPage } nodes { side number text links attachments { name sha256 } addedAt } }
       }
     }
@@ -26,24 +27,28 @@ const DISPUTES = gql`query Disputes($id: ID!, $evidence: Int!) {
 const IS_UNDECIDED = ["OPEN", "MEDIATION"];
 
 export class EarnestDispute extends EarnestElement {
-  #evidenceShown = 20;
+  /** How many of each are asked for. */ #shown = { shown: 2, evidence: 20 };
 
   start() {
-    const variables = { evidence: this.#evidenceShown };
+    const variables = this.#shown;
     if (this.contract) this.watch({ document: DISPUTES, variables, onData: (data) => this.receive(data) });
   }
 
-  #showAll() {
-    this.#evidenceShown = 100;
-    this.restart();
+  /** A button for what came before. @param {Answer} more how many are asked for then */
+  #earlier(more) {
+    const show = () => ((this.#shown = { ...this.#shown, ...more }), this.restart());
+    return h("button", { key: "earlier", type: "button", onclick: show }, this.say("timeline.earlier"));
   }
 
   view() {
     if (!this.data) return this.waiting();
     const subject = this.getAttribute("subject");
-    const all = [...(this.data.contract?.disputes.nodes ?? [])].reverse().filter((one) => !subject || one.id === subject);
-    if (all.length === 0) return h("p", { class: "faint" }, this.say("dispute.none"));
-    return h("div", { class: "stack" }, all.map((dispute) => this.#dispute(dispute)));
+    const { nodes = [], pageInfo } = this.data.contract?.disputes ?? {};
+    const all = [...nodes].reverse().filter((one) => !subject || one.id === subject);
+    return h("div", { class: "stack" },
+      all.length === 0 && h("p", { key: "none", class: "faint" }, this.say("dispute.none")),
+      all.map((dispute) => this.#dispute(dispute)),
+      pageInfo?.hasPreviousPage && this.#shown.shown < 15 && this.#earlier({ shown: 15 }));
   }
 
   /** @param {Answer} dispute */
@@ -83,7 +88,7 @@ export class EarnestDispute extends EarnestElement {
   #evidence({ nodes: evidence, pageInfo }) {
     if (evidence.length === 0) return null;
     return h("div", null, h("p", { class: "label" }, this.say("dispute.evidence")),
-      pageInfo.hasPreviousPage && this.#evidenceShown < 100 && h("button", { type: "button", onclick: () => this.#showAll() }, this.say("timeline.earlier")),
+      pageInfo.hasPreviousPage && this.#shown.evidence < 100 && this.#earlier({ evidence: 100 }),
       h("ol", { class: "stack" }, evidence.map((/** @type {Answer} */ { side, number, text, links, attachments, addedAt }) =>
         h("li", { key: `${side} ${number}` }, h("p", { class: "faint small" }, this.say(`side.${side}`), " · ", this.moment(addedAt)), prose(text), attached(links, attachments)))));
   }

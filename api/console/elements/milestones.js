@@ -10,8 +10,8 @@ import { isSome } from "../core/money.js";
 import { MILESTONE } from "../core/stream.js";
 
 const MILESTONES = gql`query Milestones($id: ID!) {
-  viewer { accountId now }
-  contract(id: $id) { id state milestones { ${MILESTONE} } }
+  viewer { now }
+  contract(id: $id) { id milestones { ${MILESTONE} } }
 }`;
 
 /** A milestone as an event left it takes its place. @type {Piece} */

@@ -12,13 +12,13 @@ import { kindOf } from "../core/previews.js";
 const MONEY = gql`query Money($id: ID!) {
   viewer { now }
   contract(id: $id) {
-    id currency
+    id
     escrow {
       held { amount currency } released { amount currency } refunded { amount currency } lost { amount currency } bonuses { amount currency }
       clientFeesHeld { amount currency } clientFees { amount currency } freelancerFees { amount currency }
       payable { client { amount currency } freelancer { amount currency } } inTransit { amount currency }
     }
-    paymentOrders(last: 100) { nodes { id kind state amount { amount currency } isStuck explanation createdAt } pageInfo { hasPreviousPage } }
+    paymentOrders(last: 100) { nodes { id kind state amount { amount currency } isStuck createdAt } pageInfo { hasPreviousPage } }
     deposits(last: 50) { nodes { id state charge { amount currency } } pageInfo { hasPreviousPage } }
     transfers(last: 25) { nodes { id debit credit amount { amount currency } occurredAt } }
   }

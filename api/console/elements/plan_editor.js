@@ -17,9 +17,8 @@ import { refresh } from "../core/watching.js";
 /** @typedef {"title" | "purpose" | "amount" | "dueOn" | "deliverables"} Column */
 
 const PLAN = gql`query Plan($id: ID!) {
-  viewer { accountId now }
   contract(id: $id) {
-    id title description currency planVersion revision timeZone budget { amount currency }
+    id title description currency planVersion timeZone budget { amount currency }
     milestones { id position state title purpose deliverables dueOn amount { amount currency } }
   }
 }`;
@@ -56,6 +55,7 @@ export class EarnestPlanEditor extends EarnestElement {
   /** What is said of what was sent, until somebody goes on writing. */ #done = "";
   #isSending = false;
   #reviewed = 0;
+  /** In which mode and language it was begun. */ #manner = "";
 
   constructor() {
     super();
@@ -72,13 +72,18 @@ export class EarnestPlanEditor extends EarnestElement {
   }
 
   get #currency() {
-    return this.data?.contract?.currency ?? (this.#head.currency || this.getAttribute("currency") || "USD").toUpperCase();
+    return this.data?.contract?.currency ?? (this.getAttribute("currency") || this.#head.currency || "USD").toUpperCase();
   }
 
+  /** Whoever has begun to write a plan keeps it, also if it is for somebody else now or goes by another session; in another language sums would be others. */
   start() {
+    const before = this.#manner;
+    this.#manner = this.#mode + this.language.locale;
     this.whenLeft(() => clearTimeout(this.#timer));
-    if (this.#mode === "propose") this.#begin({ contract: null });
-    else if (this.contract) void this.askFor(PLAN, { id: this.contract }, (data) => this.#begin(data));
+    if (this.#mode !== "propose") return void (this.contract && this.askFor(PLAN, { id: this.contract }, (data) => this.#begin(data)));
+    if (before !== this.#manner) return this.#begin({ contract: null });
+    this.#review();
+    this.receive({ contract: null });
   }
 
   /** @param {Answer} data */
@@ -88,7 +93,7 @@ export class EarnestPlanEditor extends EarnestElement {
     const { locale } = this.language;
     this.#before = shown.map((/** @type {Answer} */ one) => rowOf(one, locale));
     this.#rows = contract ? this.#before.map((row) => ({ ...row })) : [emptyRow()];
-    this.#head = { title: contract?.title ?? "", description: contract?.description ?? "", budget: contract?.budget ? typable(locale, contract.budget.amount) : "", client: this.getAttribute("client") ?? "", freelancer: this.getAttribute("freelancer") ?? "", currency: this.getAttribute("currency") ?? "USD", message: "" };
+    this.#head = { title: contract?.title ?? "", description: contract?.description ?? "", budget: contract?.budget ? typable(locale, contract.budget.amount) : "", client: "", freelancer: "", currency: "USD", message: "" };
     this.#key = newKey();
     this.#review();
     this.receive(data);
@@ -321,7 +326,7 @@ export class EarnestPlanEditor extends EarnestElement {
     const said = message ? { message } : {};
     if (this.#mode === "change") return { contractId: contract.id, changes: changesBetween(this.#before, this.#rows, this.#read), message: message ?? "", expectedVersion: contract.planVersion };
     const plan = { title, description, milestones: this.#rows.map((row) => milestoneOf(row, this.#read)), ...(this.#budget ? { budget: this.#budget } : {}), ...said };
-    return this.#mode === "propose" ? { ...plan, clientId: client, freelancerId: freelancer, currency } : { ...plan, contractId: contract.id, expectedVersion: contract.planVersion };
+    return this.#mode === "propose" ? { ...plan, clientId: this.getAttribute("client") || client, freelancerId: this.getAttribute("freelancer") || freelancer, currency } : { ...plan, contractId: contract.id, expectedVersion: contract.planVersion };
   }
 
   /** What can't be sent as it is written; the server says the rest. */
@@ -363,6 +368,7 @@ export class EarnestPlanEditor extends EarnestElement {
   /** What was sent is done, and the next plan is another one: it begins anew, so that nobody sends the same twice. @param {Answer} done @param {string} action */
   #finish(done, action) {
     this.#done = this.say("form.done", { action: this.say(`action.${action}`) });
+    this.#manner = "";
     this.restart();
     if (this.contract) refresh(this.api, this.contract);
     this.tell("earnest-done", { action, subject: done.contract?.id ?? this.contract });

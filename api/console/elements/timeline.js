@@ -9,7 +9,7 @@ import { define, EarnestElement } from "../core/element.js";
 
 const TIMELINE = gql`query Timeline($id: ID!, $before: Cursor) {
   contract(id: $id) {
-    id client { id name } freelancer { id name } milestones { id title position }
+    id client { id name } freelancer { id name } milestones { id title }
     timeline(last: 25, before: $before) {
       nodes { id type occurredAt sequence data actor { kind accountId } texts { field value erasedAt } }
       pageInfo { hasPreviousPage startCursor }

@@ -33,7 +33,7 @@ root.render(
   React.createElement(GraphiQL, {
     fetcher: (/** @type {any} */ operation, /** @type {any} */ options) => send(operation, options?.headers ?? {}),
     defaultQuery: FIRST,
-    headers: JSON.stringify({ authorization: `Bearer ${token ?? "ek_…"}` }, null, 2),
+    headers: JSON.stringify({ authorization: `Bearer ${token ?? "ek_..."}` }, null, 2),
     shouldPersistHeaders: false,
     defaultEditorToolsVisibility: true,
     isHeadersEditorEnabled: true,

@@ -1,6 +1,7 @@
 /**
  * Lets the operations of our page at the API's address run where they stand: with a key that is put in, and kept in this tab only.
  */
+import { EarnestSession } from "../core/api.js";
 import { begin, keep } from "../pages/session.js";
 import { send } from "./fetching.js";
 
@@ -15,7 +16,11 @@ function make(tag, properties, ...children) {
 
 const key = make("input", { id: "key", type: "password", size: 40, autocomplete: "off", spellcheck: false, placeholder: "ek_…" });
 key.value = (await begin()) ?? "";
-key.addEventListener("change", () => (keep(key.value.trim() || null), void fillIn()));
+key.addEventListener("change", () => {
+  keep(key.value);
+  key.value = EarnestSession.token ?? ""; // as it can be sent
+  void fillIn();
+});
 
 document.querySelector("main h1")?.after(make("p", {}, make("label", { htmlFor: "key" }, "Key, kept in this tab only: "), key));
 for (const heading of document.querySelectorAll("main h2")) offer(/** @type {HTMLElement} */ (heading));

@@ -58,6 +58,7 @@ export class Console extends Page {
   /** Who is signed in, whose link it is, and what is to be told which of both it should be. @type {{here: Who, there: Who, answer: (choice: Choice) => void} | null} */ #question = null;
   #openings = 0;
   #asking = 0;
+  /** Whether the session ended while the page is shown. */ #isOver = false;
 
   constructor() {
     super();
@@ -65,16 +66,15 @@ export class Console extends Page {
   }
 
   connectedCallback() {
+    super.connectedCallback();
     const routed = (/** @type {HashChangeEvent} */ { oldURL }) => {
       const code = takeCode(new URL(oldURL).hash);
       if (code) void this.open(code);
       else this.#moveOn();
     };
-    window.addEventListener("hashchange", routed);
-    this.whenLeft(() => window.removeEventListener("hashchange", routed), true);
+    window.addEventListener("hashchange", routed, this.stay);
     this.addEventListener("earnest-done", () => this.#askSoon());
-    this.addEventListener("earnest-failure", (/** @type {any} */ { detail, target }) => target !== this && detail.code === "UNAUTHENTICATED" && void this.reload());
-    super.connectedCallback();
+    this.addEventListener("earnest-failure", (/** @type {any} */ { detail }) => this.#hear(detail));
   }
 
   get #place() {
@@ -85,6 +85,7 @@ export class Console extends Page {
   }
 
   start() {
+    this.#isOver = false;
     this.whenLeft(() => this.#stopFollowing?.());
     super.start();
   }
@@ -108,10 +109,17 @@ export class Console extends Page {
     const { name, subject } = this.#place;
     if (!PAGES[name]?.listens || subject) return;
     const onConnection = (/** @type {string} */ connection, /** @type {Failed | null} */ error) => {
-      if (error) void this.reload();
+      if (error) this.#hear(error);
       else if (connection === "live") this.#askSoon(); // no event tells what happened since the page's first answer
     };
     this.#stopFollowing = follow(this.api, { onEvent: () => this.#askSoon(), onConnection });
+  }
+
+  /** A session that is over takes nothing from the page, on which somebody may be writing; it is said there. @param {Failed} error */
+  #hear({ code }) {
+    if (code !== "UNAUTHENTICATED") return;
+    this.#isOver = true;
+    this.render();
   }
 
   /** A session ends at the server, too, if it can be reached; the tab forgets it whatever comes of that. @param {Answer} viewer */
@@ -181,6 +189,7 @@ export class Console extends Page {
       h("main", { key: "main", id: "main", tabindex: "-1", class: "stack" },
         h("h1", { tabindex: "-1" }, this.#title()),
         this.#linkView(),
+        this.#overView(),
         this.data && !this.#isOpening ? this.#pageView(this.data) : super.view()),
     ];
   }
@@ -196,6 +205,14 @@ export class Console extends Page {
     if (!["used", "failed", "kept"].includes(this.#link)) return null;
     const isKept = this.data?.viewer ? h("span", null, " ", this.say("pages.link.stays")) : null;
     return h("p", { key: "link", class: this.#link === "kept" ? "tells" : "says", role: "alert" }, this.say(`pages.link.${this.#link}`), isKept);
+  }
+
+  /** That the session is over, and the way to the next; what was written and not sent can still be copied. */
+  #overView() {
+    if (!this.#isOver || !this.data?.viewer) return null;
+    return h("div", { key: "over", class: "says stack", role: "alert" },
+      h("p", null, this.say("pages.signin.over"), " ", this.say("pages.signin.unsent")),
+      h("p", null, h("button", { type: "button", onclick: () => keep(null) }, this.say("pages.title.signin"))));
   }
 
   /** @param {{here: Who, there: Who, answer: (choice: Choice) => void}} question */

@@ -48,7 +48,8 @@ export class MoneyPage extends Page {
   /** @param {Answer} viewer */
   #payeeView(viewer) {
     const { accountId, account: { payee } } = viewer;
-    const connect = () => ({ document: CONNECT, input: { accountId, returnUrl: location.origin + location.pathname }, done: (/** @type {Answer} */ { url }) => (this.#url = url) });
+    const back = location.protocol === "https:" ? { returnUrl: location.origin + location.pathname } : {}; // providers lead to no other
+    const connect = () => ({ document: CONNECT, input: { accountId, ...back }, done: (/** @type {Answer} */ { url }) => (this.#url = url) });
     return h("section", { key: "payee", class: "card stack", "aria-labelledby": "payee" },
       h("h2", { id: "payee" }, this.say("pages.payee")),
       h("p", null, this.say(!payee ? "pages.unknownPayee" : payee.canBePaid ? "pages.canBePaid" : "pages.cannotBePaid")),

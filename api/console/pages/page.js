@@ -128,7 +128,7 @@ export class Page extends EarnestElement {
   }
 
   /**
-   * A button; one that can't be taken back asks once more.
+   * A button; what can't be taken back is asked about once more, and a double click is no answer.
    * @param {string} name @param {string} label @param {() => Order} order @param {{really?: boolean, about?: string}} [options]
    */
   button(name, label, order, { really = false, about = "" } = {}) {
@@ -141,9 +141,13 @@ export class Page extends EarnestElement {
       this.renderNow();
     };
     const isAsking = this.#asking === name;
+    const press = (/** @type {MouseEvent} */ { detail }) => {
+      if (!really) run();
+      else if (detail < 2) isAsking ? run() : ask();
+    };
     const named = { "aria-label": about ? `${this.say(label)}: ${about}` : null };
     return h("span", { key: name, class: "row" },
-      h("button", { key: "act", type: "button", ...named, onclick: really && !isAsking ? ask : run }, isAsking ? this.say("pages.really") : this.say(label)),
+      h("button", { key: "act", type: "button", ...named, onclick: press }, isAsking ? this.say("pages.really") : this.say(label)),
       isAsking && h("button", { key: "no", type: "button", onclick: () => ((this.#asking = null), this.renderNow()) }, this.say("pages.no")),
       this.said(name));
   }
@@ -159,14 +163,15 @@ export class Page extends EarnestElement {
     if (this.#intention.words !== words) this.#intention = { words, key: newKey() };
     try {
       const payload = await this.api.command(document, input, this.#intention.key);
-      this.#said = { [name]: payload.userErrors.length > 0 ? payload.userErrors : "pages.done" };
-      if (payload.userErrors.length === 0) {
+      const isDone = payload.userErrors.length === 0;
+      this.#said = { [name]: isDone ? "pages.done" : payload.userErrors };
+      if (isDone) {
         this.#intention = { words: "", key: "" };
         whenDone();
         done?.(payload);
-        await this.reload();
-        this.tell("earnest-done", { action: name });
       }
+      await this.reload(); // whatever is refused may be so by what has changed since the page asked
+      if (isDone) this.tell("earnest-done", { action: name });
     } catch (error) {
       this.#said = { [name]: [refusalOf(error)] };
     } finally {

@@ -86,9 +86,14 @@ export async function begin() {
   return EarnestSession.token;
 }
 
-/** Use this token in this tab; none ends it, and has the tab forget what the explorer remembers. @param {string | null} token */
+/**
+ * Use this token in this tab; none ends it, and has the tab forget what the explorer remembers. What no token has is left out: signs
+ * that come along when something is copied can't be sent, so that a tab which kept them would reach nobody any more.
+ * @param {string | null} token
+ */
 export function keep(token) {
-  if (token) return EarnestSession.keep(token);
+  const sent = token?.replace(/[^!-~]/g, "");
+  if (sent) return EarnestSession.keep(sent);
   forget();
   EarnestSession.end();
 }

@@ -330,8 +330,6 @@ export default {
   "to.fees": "رسوم المشغّل",
   "to.clearing": "يخرج عبر مزوّد الدفع",
   "to.chargeback": "يتحمله المشغّل",
-  "to.provider_fees": "يحتفظ به مزوّد الدفع",
-  "to.exchange": "حُوّل إلى عملة أخرى",
   "fee.clientAsked": "منه رسم العميل: {sum}",
   "fee.clientReturned": "رسم العميل المعاد: {sum}",
   "fee.clientEarned": "رسم العميل: {sum}",

@@ -330,8 +330,6 @@ export default {
   "to.fees": "Fees earned by the operator",
   "to.clearing": "Out through the payment provider",
   "to.chargeback": "Borne by the operator",
-  "to.provider_fees": "Kept by the payment provider",
-  "to.exchange": "Changed into another currency",
   "fee.clientAsked": "The client’s fee in it: {sum}",
   "fee.clientReturned": "Client’s fee returned: {sum}",
   "fee.clientEarned": "Client’s fee earned: {sum}",

@@ -27,6 +27,7 @@ from api.rates.budgets import Rates
 from schema.build import executable
 from schema.engine.execution import Runner
 from tests.api.client import People, door
+from tests.api.console.modules import HOME, text_of
 from tests.api.console.test_showing import policy_of
 from tests.api.manual.pages import Page, obeyed
 from tests.api.manual.test_site import BROWSER
@@ -152,6 +153,11 @@ async def test_the_script_of_our_page_asks_what_the_key_may_see(people: People) 
     script = (Path(pinned.LOCK).parent / "operations.js").read_text()
     (query,) = re.findall(r'const query = "(\{.*\})";', script)
     assert (await people.client.ask(query))["contracts"]["nodes"] == []
+
+
+def test_what_stands_in_its_headers_without_a_session_can_be_sent() -> None:
+    (placeholder,) = re.findall(r'token \?\? "([^"]+)"', text_of(HOME / "explorer" / "explorer.js"))
+    assert placeholder.isascii()
 
 
 def test_the_lock_names_four_files_of_three_packages_each_by_its_hash_and_no_address() -> None:
