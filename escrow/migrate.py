@@ -191,11 +191,13 @@ async def _refuse_others(connection: Connection) -> None:
         raise NotYet(f"processes of another release are still connected: {said}. Stop them first")
 
 
+# Of what other roles' connections are called everybody sees the name; where they come from, `pg_read_all_stats` does.
 OTHERS_SQL: Final = """
-SELECT application_name AS name, coalesce(host(client_addr), 'this machine') AS host, count(*) AS connections
+SELECT application_name AS name, count(*) AS connections,
+    CASE WHEN backend_start IS NULL THEN 'where our role may not see' ELSE coalesce(host(client_addr), 'this machine') END AS host
 FROM pg_stat_activity
 WHERE datname = current_database() AND application_name ~ '^earnest( |$)' AND application_name <> $1
-GROUP BY 1, 2 ORDER BY 1, 2
+GROUP BY 1, 3 ORDER BY 1, 3
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -193,6 +194,21 @@ async def test_what_comes_after_waits_until_the_last_process_of_another_release_
             await migrate.migrate(url, Extent.AFTER)
         await other.close()
     assert await migrate.migrate(url, Extent.AFTER) == AFTER
+
+
+async def test_processes_of_another_role_are_seen_by_whoever_migrates_though_not_where_they_are(served: Served) -> None:
+    url, connection = served
+    role = f"migrator_{secrets.token_hex(4)}"
+    other = await asyncpg.connect(url, server_settings={"application_name": "earnest 0.9.0"})
+    await connection.execute(f"CREATE ROLE {role}")
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL ROLE {role}")
+            with pytest.raises(NotYet, match=r"earnest 0\.9\.0 from where our role may not see \(1 connections\)"):
+                await migrate._refuse_others(cast("database.Connection", connection))
+    finally:
+        await connection.execute(f"DROP ROLE {role}")
+        await other.close()
 
 
 @pytest.mark.usefixtures("next_release")
