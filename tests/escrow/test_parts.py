@@ -229,7 +229,8 @@ async def test_a_process_of_another_release_that_comes_meanwhile_keeps_what_it_n
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, connection = served
-    others, build = [], migrate._build
+    others: list[asyncpg.Connection] = []
+    build = migrate._build
 
     async def as_one_comes(*given: Any) -> None:
         await build(*given)
@@ -253,7 +254,7 @@ async def test_what_lasts_is_gone_on_with_after_a_statement_that_fell_victim_to_
     served: Served, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     url, connection = served
-    paused = []
+    paused: list[float] = []
 
     async def pause(seconds: float) -> None:
         paused.append(seconds)

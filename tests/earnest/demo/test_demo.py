@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -196,7 +197,7 @@ async def test_a_start_that_was_broken_off_before_the_keys_were_written_leaves_n
 ) -> None:
     do, asked = Api.do, 0
 
-    async def broken_off(api: Api, *words: str, **given: object) -> dict[str, object]:
+    async def broken_off(api: Api, *words: str, **given: Any) -> dict[str, Any]:
         nonlocal asked
         asked += 1
         if asked == 4:  # two accounts, of which the second has no key
