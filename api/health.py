@@ -78,7 +78,8 @@ async def healthz(_: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 if commands can be served, also if only "degraded".
 
-    503 without the database, with an old or newer schema, and when deadlines are not being applied.
+    503 without the database, with tables that lack something of this release (a newer one's have it all: both serve while one
+    follows the other), and when deadlines are not being applied.
     """
     door: Door = request.app.state.door
     found = await door.readiness.known(readiness)

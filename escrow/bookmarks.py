@@ -59,13 +59,14 @@ _SINCE, _UNSETTLED = f"{_PREFIX}since", f"{_PREFIX}unsettled"
 _PUT: Final = """
 for _, name in ipairs(KEYS) do
     local known = redis.call('GET', name)
-    if not known or tonumber(known) < tonumber(ARGV[1]) then
+    if not known or tonumber(known) < tonumber(ARGV[1]) or redis.call('PTTL', name) < ARGV[2] / 2 then
         redis.call('SET', name, ARGV[1], 'PX', ARGV[2])
-    else
-        redis.call('PEXPIRE', name, ARGV[2])
     end
 end
 """
+"""A mark that lies further on was put a moment ago by somebody who asked PostgreSQL later, or is of a history that a restore has
+voided. It is left alone, for as long as a standby may be behind and longer, and lives no longer for it; what comes then replaces
+it, or whoever writes all the time would be read from the primary until the new history has come as far as the void one."""
 
 _FURTHEST: Final = """
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
@@ -64,6 +65,19 @@ class Reader:
         if number is None:
             raise SettingError(variable, f"is {shortened(text)}; it must be a whole number from 1 to {COUNT_MAX}")
         return number
+
+    def networks(self, variable: str, *, default: str) -> str:
+        """Addresses and networks by commas, or `*` for every address."""
+        text = self.text(variable)
+        if text is None or text == "*":
+            return text or default
+        for one in text.split(","):
+            try:
+                ipaddress.ip_network(one.strip())
+            except ValueError:
+                right = "it must be comma-separated addresses and networks such as 10.0.0.7,10.1.0.0/16, or *"
+                raise SettingError(variable, f"has {shortened(one.strip())}; {right}") from None
+        return text
 
     def url(self, variable: str, *, schemes: tuple[str, ...]) -> str | None:
         """A URL of one of these schemes."""

@@ -11,10 +11,11 @@ import asyncio
 import importlib
 import logging
 import pkgutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import Final, cast
+from functools import partial
+from typing import Final, TypeVar, cast
 
 import asyncpg
 from tortoise import migrations
@@ -40,6 +41,9 @@ TURN_SECONDS: Final = 0.1
 EVENT_TYPES: Final = "escrow.event_types"
 """Stands among the names of missing steps while event types of this release aren't known to older ones."""
 
+TITLES: Final = "escrow.titles"
+"""What the making of words is called in the log, where steps have their names."""
+
 LOCK_MS: Final = 400
 """How long a step waits for a table: as long as it waits, so does everything that comes to that table after it."""
 
@@ -52,6 +56,11 @@ PostgreSQL does so by itself ends for whoever has waited that long (a second), a
 PAUSE_SECONDS: Final = 1.0
 """Between two tries, in which what waited goes on."""
 
+_TAKEN: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""What a statement raises because of what others have just then: the same one comes through a little later."""
+
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
 
@@ -63,7 +72,7 @@ class Extent(StrEnum):
     AFTER = "after"
     """What remains when the last of them is gone."""
     ALL = "all"
-    """Everything: no process runs."""
+    """Everything: no process of another release runs."""
 
 
 class NotYet(Exception):
@@ -75,17 +84,17 @@ async def migrate(url: str, extent: Extent = Extent.ALL) -> list[str]:
 
     First of all it makes the event types of this release known, so that older processes, which cannot fold them, refuse to
     write to contracts that have one. Afterwards the words of titles are made anew where another release made them; what a killed
-    process left of that the next one does. Refuses with `NotYet`; fails as asyncpg does if nobody answers, and with
-    `LockNotAvailableError` if a table is kept from it for minutes.
+    process left of that the next one does. Refuses with `NotYet`, after some steps if a process of another release is started
+    meanwhile; fails as asyncpg does if nobody answers, and with `LockNotAvailableError` if a table is kept from it for minutes.
     """
     config = configuration(url, pool_size=2)
     async with TortoiseContext() as context:
         await context.init(config=config)
         async with _alone() as connection:
             steps = await _steps(config["apps"])
-            if extent is Extent.AFTER:
-                await _refuse_others(connection)
             wanted = await _wanted(steps, extent)
+            if Part.AFTER in map(part_of, wanted):
+                await _refuse_others(connection)
             await _learn(connection)  # processes may start as soon as the last step before is taken
             applied = [await _take(step, connection) for step in wanted]
             await _learn(connection)
@@ -182,11 +191,13 @@ async def _refuse_others(connection: Connection) -> None:
         raise NotYet(f"processes of another release are still connected: {said}. Stop them first")
 
 
+# Of what other roles' connections are called everybody sees the name; where they come from, `pg_read_all_stats` does.
 OTHERS_SQL: Final = """
-SELECT application_name AS name, coalesce(host(client_addr), 'this machine') AS host, count(*) AS connections
+SELECT application_name AS name, count(*) AS connections,
+    CASE WHEN backend_start IS NULL THEN 'where our role may not see' ELSE coalesce(host(client_addr), 'this machine') END AS host
 FROM pg_stat_activity
 WHERE datname = current_database() AND application_name ~ '^earnest( |$)' AND application_name <> $1
-GROUP BY 1, 2 ORDER BY 1, 2
+GROUP BY 1, 3 ORDER BY 1, 3
 """
 
 
@@ -202,37 +213,47 @@ async def _learn(connection: Connection) -> None:
 async def _take(step: migrations.Migration, connection: Connection) -> str:
     """Take a step on the connection with the lock, and note it; gives its name."""
     lasting = [one for one in step.operations if not isinstance(one, RunSQL)]
+    if lasting and part_of(step) is Part.AFTER:
+        await _refuse_others(connection)
     for one in lasting:
         if isinstance(one, InBatches):
-            await _fill(one, connection)
+            await _fill(one, connection, _named(step))
         elif isinstance(one, Concurrently):
-            await _build(one, connection)
+            await _patiently(_named(step), partial(_build, one, connection))
         else:
             raise TypeError(f"{_named(step)}: {type(one).__name__} is no operation of ours")
-    await _at_once(step, connection)
+    await _patiently(_named(step), partial(_at_once, step, connection))
     return _named(step)
+
+
+async def _patiently(name: str, work: Callable[[], Awaitable[T]]) -> T:
+    """Do a part of the step of this name, again and again while others are in its way."""
+    left = LOCK_TRIES
+    while True:
+        try:
+            return await work()
+        except _TAKEN as error:
+            left -= 1
+            if not left:
+                raise
+            _log.warning("a table is taken, the step is tried again", extra={"step": name, "error": error})
+            await _pause(PAUSE_SECONDS)
 
 
 async def _at_once(step: migrations.Migration, connection: Connection) -> None:
     """The plain SQL of a step, and the note that it was taken, in one transaction that keeps nobody waiting for long."""
     statements = [cast("str", one.sql) for one in step.operations if isinstance(one, RunSQL)]
-    for left in reversed(range(LOCK_TRIES)):
-        try:
-            async with connection.transaction():
-                await _send_vacuums_away(statements, connection)
-                await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
-                for sql in statements:
-                    await connection.execute(sql)
-                await connection.execute(
-                    "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, clock_timestamp())",
-                    *(step.app_label, step.name),
-                )
-            return
-        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
-            if not left:
-                raise
-            _log.warning("a table is taken, the step is tried again", extra={"step": _named(step), "error": error})
-            await _pause(PAUSE_SECONDS)
+    async with connection.transaction():
+        if part_of(step) is Part.AFTER:  # somebody may have started one since the last step, which may have taken long
+            await _refuse_others(connection)
+        await _send_vacuums_away(statements, connection)
+        await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
+        for sql in statements:
+            await connection.execute(sql)
+        await connection.execute(
+            "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, clock_timestamp())",
+            *(step.app_label, step.name),
+        )
 
 
 async def _send_vacuums_away(statements: Sequence[str], connection: Connection) -> None:
@@ -261,10 +282,10 @@ async def _pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _fill(batches: InBatches, connection: Connection) -> None:
+async def _fill(batches: InBatches, connection: Connection, name: str) -> None:
     count = None
     while count != "0":
-        count = (await connection.execute(batches.sql)).rpartition(" ")[2]
+        count = (await _patiently(name, partial(connection.execute, batches.sql))).rpartition(" ")[2]
 
 
 async def _build(index: Concurrently, connection: Connection) -> None:
@@ -279,10 +300,13 @@ async def _build(index: Concurrently, connection: Connection) -> None:
 
 async def _renew_titles() -> None:
     """Make the words of titles anew that another release made, some at a time: nobody waits for all of them."""
-    renewed = True
-    while renewed:
-        async with in_transaction():
-            renewed = await titles.renew() > 0
+    while await _patiently(TITLES, _renew_some_titles):
+        pass
+
+
+async def _renew_some_titles() -> int:
+    async with in_transaction():
+        return await titles.renew()
 
 
 def _named(step: migrations.Migration) -> str:

@@ -197,6 +197,9 @@ class Settings:
     """`EARNEST_CONNECTIONS_PER_ADDRESS_MAX`, 1,000: those of one address (of an IPv6 network of 64 bits). Behind a proxy,
     which is one address for everybody, as many as in all."""
 
+    believed_proxies: str = "127.0.0.1,::1"
+    """`FORWARDED_ALLOW_IPS`, this machine: whose word for who asks is taken (`X-Forwarded-For`); others may make it up."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -245,6 +248,7 @@ class Settings:
             identity=_identity(read),
             connections_max=read.count("EARNEST_CONNECTIONS_MAX", default=10_000),
             connections_per_address_max=read.count("EARNEST_CONNECTIONS_PER_ADDRESS_MAX", default=1_000),
+            believed_proxies=read.networks("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1"),
             host=_host(read),
             port=read.port("PORT", default=8000),
         )

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from signal import SIGTERM
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from earnest.engines.postgres import find_binaries
+from earnest.engines.processes import bound
 from earnest.run.refusing import CannotStart
 
 OURS: Final = ("maxsize", "minsize", "statement_cache_size")
@@ -37,8 +39,11 @@ def tool(name: str) -> str:
 
 
 def run(name: str, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
-    """Run a tool to its end, by default in our own environment; refuses with the last line that it said."""
-    command = [tool(name), *arguments]
+    """Run a tool to its end, by default in our own environment; refuses with the last line that it said.
+
+    It ends with us: one that went on would write into what the next one has begun anew.
+    """
+    command = bound(tool(name), *arguments, death_signal=SIGTERM)
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environ)
     if ended.returncode != 0:
         raise CannotStart(f"{name} failed: {last_line(ended.stderr or ended.stdout)}")

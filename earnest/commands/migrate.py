@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How far to go. The database is `DATABASE_URL`, or the embedded one."""
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--after", action="store_true", help="what remains, once the last former process is gone")
-    choice.add_argument("--all", action="store_true", help="everything at once: no process of any release runs")
+    choice.add_argument("--all", action="store_true", help="everything at once: no process of another release runs")
     choice.add_argument("--pending", action="store_true", help="change nothing, name what is missing and its part")
 
 

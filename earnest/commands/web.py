@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     limits = Limits(connections_max=settings.connections_max, per_address_max=settings.connections_per_address_max)
     app = create_app(settings)
-    server = Server(app, host=settings.host, port=settings.port, limits=limits)
+    believed = settings.believed_proxies
+    server = Server(app, host=settings.host, port=settings.port, limits=limits, believed_proxies=believed)
     server.garbage, server.gather = garbage.look_rarely(), partial(figures.gather, app.state.door)
     aside.let_the_loop_interrupt()
     check_port(settings)

@@ -168,7 +168,10 @@ def read_keys(path: Path) -> People | None:
 
 
 async def make_people(url: str, operator_key: str) -> People:
-    """A client, a freelancer and a mediator, each with a key; and fees, so that the books have something to show."""
+    """A client, a freelancer and a mediator, each with a key; and fees, so that the books have something to show.
+
+    Whose account was made by a start that was broken off, before the keys were written, gets another key.
+    """
     api = Api(url, operator_key)
     viewer = (await api.ask("query Who { viewer { accountId } }"))["viewer"]
     operator = Person(account=viewer["accountId"], key=operator_key)
@@ -186,7 +189,7 @@ async def make_people(url: str, operator_key: str) -> People:
 
 
 async def _open_account(operator: Api, name: str, kind: str, scopes: tuple[Scope, ...]) -> Person:
-    opened = await operator.do("createAccount", "account { id }", name=name, type=kind)
+    opened = await operator.do("createAccount", "account { id }", once=f"demo: {name}", name=name, type=kind)
     account_id = opened["account"]["id"]
     made = await operator.do(
         "createApiKey", "secret", accountId=account_id, name="Demo", scopes=[scope.name for scope in scopes]

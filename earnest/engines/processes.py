@@ -59,16 +59,7 @@ async def launch(
     On Linux it gets `death_signal` when this process dies, however that happens.
     """
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        "-S",
-        str(LAUNCHER),
-        str(os.getpid()),
-        str(int(death_signal)),
-        str(user.uid) if user else "-",
-        str(user.gid) if user else "-",
-        str(must_enter) if must_enter else "-",
-        *command,
+        *bound(*command, death_signal=death_signal, user=user, must_enter=must_enter),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -76,6 +67,15 @@ async def launch(
         env=environ,
         cwd=directory,
     )
+
+
+def bound(
+    *command: str, death_signal: signal.Signals, user: User | None = None, must_enter: Path | None = None
+) -> Sequence[str]:
+    """What to run for a program that gets `death_signal` on Linux when the thread that started it is no more."""
+    by = (sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(death_signal)))
+    identity = (str(user.uid), str(user.gid)) if user else ("-", "-")
+    return (*by, *identity, str(must_enter) if must_enter else "-", *command)
 
 
 async def end(

@@ -49,7 +49,14 @@ class Server(uvicorn.Server):
     """uvicorn's server, which tells open streams to connect elsewhere before it stops."""
 
     def __init__(
-        self, app: Starlette, *, host: str, port: int, lifespan: bool = True, limits: Limits | None = None
+        self,
+        app: Starlette,
+        *,
+        host: str,
+        port: int,
+        lifespan: bool = True,
+        limits: Limits | None = None,
+        believed_proxies: str = "127.0.0.1,::1",
     ) -> None:
         self.guard = Guard(limits or Limits())
         super().__init__(
@@ -72,6 +79,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                forwarded_allow_ips=believed_proxies,
             )
         )
         self._app = app

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from earnest.run.refusing import CannotStart
 from escrow.settings import Settings
 
 
@@ -34,12 +35,16 @@ Step = Callable[[Deployment], Awaitable[list[str]]]
 
 
 async def migrate(deployment: Deployment) -> list[str]:
-    """Bring the tables up to date."""
+    """Bring the tables up to date. Refuses with `CannotStart` while processes of another release use what it would take away."""
     from earnest.operator import in_one_line
+    from escrow.migrate import NotYet
     from escrow.migrate import migrate as apply
 
-    with in_one_line():
-        applied = await apply(deployment.settings.database_url)
+    try:
+        with in_one_line():
+            applied = await apply(deployment.settings.database_url)
+    except NotYet as why:
+        raise CannotStart(str(why)) from why
     return [f"migrated: {', '.join(applied)}"] if applied else []
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
 import os
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
 from earnest.backups import programs, restoring, taking
 from earnest.backups.programs import for_libpq
 from earnest.commands import backup, restore
+from earnest.engines.processes import start_time
 from earnest.run.refusing import CannotStart
 from tests.escrow.test_settings import MINIMAL
+from tests.patience import PATIENCE_SECONDS
 
 NOON = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -194,6 +199,40 @@ def test_a_second_backup_at_once_is_refused_and_the_first_one_is_left_alone(
     assert (base.path / "file").read_text() == "copied by one\n"
     with taking.alone(backups):  # whoever was at it is no more
         pass
+
+
+_ENDLESS = """#!/bin/sh
+echo $$ > {0}/pid.part && mv {0}/pid.part {0}/pid
+while :; do sleep 0.05; done
+"""
+_TAKING = """
+import sys
+from pathlib import Path
+from earnest.backups import programs, taking
+folder = Path(sys.argv[1])
+programs.tool = lambda name: str(folder / name)
+taking.take("postgres://db/e", folder)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a program's life is bound to ours on Linux alone")
+def test_a_program_that_copies_ends_with_whoever_is_killed_who_has_begun_it(tmp_path: Path) -> None:
+    (tmp_path / "pg_basebackup").write_text(_ENDLESS.format(tmp_path))
+    (tmp_path / "pg_basebackup").chmod(0o755)
+    with subprocess.Popen([sys.executable, "-c", _TAKING, str(tmp_path)]) as taker:
+        while not (tmp_path / "pid").exists():
+            assert taker.poll() is None
+            time.sleep(0.01)
+        pid = int((tmp_path / "pid").read_text())
+        taker.kill()
+    until = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while start_time(pid) is not None:
+            assert time.monotonic() < until, "it goes on"
+            time.sleep(0.01)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, SIGKILL)
 
 
 def test_a_folder_without_locks_takes_backups_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,22 @@ async def test_a_web_process_whose_database_is_away(tmp_path: Path) -> None:
     assert said.startswith("earnest: the database does not answer: ")
 
 
+async def test_all_processes_at_once_beside_one_of_another_release_whose_tables_they_would_take(
+    database_clone: str, redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Procfile").write_text("web: earnest web\n")
+    other = await asyncpg.connect(database_clone, server_settings={"application_name": "earnest 0.9.0"})
+    try:
+        await other.execute("DELETE FROM tortoise_migrations WHERE name = 'm0033_former_3_validated'")
+        said = await refused("up", tmp_path, DATABASE_URL=database_clone, REDIS_URL=redis_url)
+        assert said.startswith("earnest: processes of another release are still connected: earnest 0.9.0 from")
+        assert not await other.fetchval(
+            "SELECT EXISTS (SELECT FROM tortoise_migrations WHERE name LIKE '%_3_validated')"
+        )
+    finally:
+        await other.close()
+
+
 async def test_a_web_process_whose_port_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]

@@ -203,6 +203,26 @@ async def test_a_redis_that_had_to_make_room_may_have_thrown_marks_out_and_is_no
             await engine.stop()
 
 
+async def test_a_mark_of_a_history_that_was_voided_is_replaced_by_what_is_written_now(redis: Redis) -> None:
+    mark, kept_ms = "earnest:written:acc_1", round(bookmarks.KEPT_SECONDS * 1000)
+    written = await database.fetch_value(bookmarks.WRITTEN)
+    await redis.set(mark, written + 10**12, px=kept_ms // 2 - 1)
+    await bookmarks.wrote(["acc_1"])
+    assert written <= (await known("acc_1") or 0) < written + 10**12
+    assert await redis.pttl(mark) > kept_ms // 2, "for as long as any other"
+
+
+async def test_a_mark_of_a_moment_ago_that_lies_further_on_stays_and_lives_no_longer_for_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookmarks, "KEPT_SECONDS", 3600.0)
+    written = await database.fetch_value(bookmarks.WRITTEN)
+    await redis.set("earnest:written:acc_1", written + 10**12, px=3_000_000)
+    await bookmarks.wrote(["acc_1"])
+    assert await known("acc_1") == written + 10**12
+    assert await redis.pttl("earnest:written:acc_1") <= 3_000_000
+
+
 async def throw_out_what_ends_soon(redis: Redis) -> None:
     """Have no room any more but by forgetting, for a moment."""
     await redis.config_set("maxmemory-policy", "volatile-ttl")

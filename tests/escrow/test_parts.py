@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -195,6 +196,88 @@ async def test_what_comes_after_waits_until_the_last_process_of_another_release_
     assert await migrate.migrate(url, Extent.AFTER) == AFTER
 
 
+async def test_processes_of_another_role_are_seen_by_whoever_migrates_though_not_where_they_are(served: Served) -> None:
+    url, connection = served
+    role = f"migrator_{secrets.token_hex(4)}"
+    other = await asyncpg.connect(url, server_settings={"application_name": "earnest 0.9.0"})
+    await connection.execute(f"CREATE ROLE {role}")
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL ROLE {role}")
+            with pytest.raises(NotYet, match=r"earnest 0\.9\.0 from where our role may not see \(1 connections\)"):
+                await migrate._refuse_others(cast("database.Connection", connection))
+    finally:
+        await connection.execute(f"DROP ROLE {role}")
+        await other.close()
+
+
+@pytest.mark.usefixtures("next_release")
+async def test_everything_at_once_is_not_taken_either_while_a_process_of_another_release_is_there(
+    served: Served,
+) -> None:
+    url, connection = served
+    other = await asyncpg.connect(url, server_settings={"application_name": "earnest 0.9.0"})
+    with pytest.raises(NotYet, match=r"earnest 0\.9\.0 from this machine"):
+        await migrate.migrate(url, Extent.ALL)
+    assert await connection.fetchval(IS_TAKEN, "m9001_told") is False, "nothing was begun"
+    await other.close()
+    assert await migrate.migrate(url, Extent.ALL) == [*BEFORE, *AFTER]
+
+
+@pytest.mark.usefixtures("next_release")
+async def test_a_process_of_another_release_that_comes_meanwhile_keeps_what_it_needs(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, connection = served
+    others: list[asyncpg.Connection] = []
+    build = migrate._build
+
+    async def as_one_comes(*given: Any) -> None:
+        await build(*given)
+        others.append(await asyncpg.connect(url, server_settings={"application_name": "earnest 0.9.0"}))
+
+    monkeypatch.setattr(migrate, "_build", as_one_comes)
+    with pytest.raises(NotYet, match=r"earnest 0\.9\.0 from this machine"):
+        await migrate.migrate(url, Extent.ALL)
+    assert [await connection.fetchval(IS_TAKEN, name) for name in ("m9003_found", "m9004_untold")] == [True, False]
+    assert await connection.fetchval("SELECT count(told) FROM event_types") > 0, "what it needs is there"
+    await others[0].close()
+    assert await migrate.migrate(url, Extent.AFTER) == AFTER
+
+
+IS_TAKEN = "SELECT EXISTS (SELECT FROM tortoise_migrations WHERE name = $1)"
+
+
+@pytest.mark.usefixtures("next_release")
+@pytest.mark.parametrize("code", ["40P01", "40001", "55P03"])
+async def test_what_lasts_is_gone_on_with_after_a_statement_that_fell_victim_to_others(
+    served: Served, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    url, connection = served
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    monkeypatch.setattr(migrate, "_pause", pause)
+    await connection.execute(FALLS_VICTIM.format(code=code))
+    assert await migrate.migrate(url, Extent.BEFORE) == BEFORE
+    assert await connection.fetchval(UNTOLD) == 0
+    assert len(paused) == 2
+
+
+FALLS_VICTIM = """
+CREATE SEQUENCE blows;
+CREATE FUNCTION falls_victim() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('blows') IN (15, 16) THEN RAISE EXCEPTION 'a victim' USING ERRCODE = '{code}'; END IF;
+    RETURN new;
+END $$;
+CREATE TRIGGER falls_victim BEFORE UPDATE ON event_types FOR EACH ROW EXECUTE FUNCTION falls_victim();
+"""
+"""The fifteenth row that is filled ends its statement, and so does the first one of the next."""
+
+
 @pytest.mark.usefixtures("next_release")
 async def test_a_new_database_gets_everything_at_once(server: TestServer) -> None:
     url = await empty(server)
@@ -289,7 +372,7 @@ async def test_a_step_has_postgresql_vacuum_its_table_another_time(
         await connection.execute(CROWDED)
         while not await connection.fetchval(VACUUMING):  # noqa: ASYNC110 - nothing rings when it begins
             await asyncio.sleep(0.05)
-        await migrate._at_once(step("m9999_made_up", "escrow"), cast("database.Connection", connection))
+        await migrate._take(step("m9999_made_up", "escrow"), cast("database.Connection", connection))
         assert await connection.fetchval("SELECT name FROM tortoise_migrations") == "m9999_made_up"
         await connection.close()
 

@@ -42,6 +42,7 @@ def test_the_required_variables_are_enough_and_the_rest_is_closed_by_default() -
     assert settings.webhook_reach is Reach.PUBLIC
     assert settings.allowed_origins == frozenset()
     assert settings.read_url is None
+    assert settings.believed_proxies == "127.0.0.1,::1"
 
 
 def test_every_variable_is_read() -> None:
@@ -55,6 +56,7 @@ def test_every_variable_is_read() -> None:
             "EARNEST_METRICS_TOKEN": "0123456789abcdef",
             "EARNEST_PUBLIC_URL": "https://escrow.example.com:8443/earnest/",
             "EARNEST_READ_URL": "postgres://reader:hunter3@standby/earnest",
+            "FORWARDED_ALLOW_IPS": "10.0.0.7, 2001:db8::/32",
             "PORT": "9000",
         }
     )
@@ -67,6 +69,7 @@ def test_every_variable_is_read() -> None:
     }  # fmt: skip
     assert settings.public_url == "https://escrow.example.com:8443/earnest"
     assert settings.port == 9000
+    assert settings.believed_proxies == "10.0.0.7, 2001:db8::/32"
     assert settings.metrics_token == "0123456789abcdef"
 
 
@@ -96,6 +99,9 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_SANDBOX_HOLD_DAYS", "0", "from 1 to"),
         ("EARNEST_SANDBOX_HOLD_DAYS", "ten", "from 1 to"),
         ("EARNEST_MILESTONE_URL", "https://app.example.com/milestones", "{milestoneId}"),
+        ("FORWARDED_ALLOW_IPS", "nginx", "10.0.0.7,10.1.0.0/16"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.7,,10.0.0.8", "10.0.0.7,10.1.0.0/16"),
+        ("FORWARDED_ALLOW_IPS", "10.1.2.3/16", "10.0.0.7,10.1.0.0/16"),
         ("EARNEST_RATE", "fast", "from 100 to 100000000, or off"),
         ("EARNEST_RATE", "99", "from 100 to 100000000, or off"),
         ("EARNEST_RATE", "-1", "from 100 to 100000000, or off"),

@@ -19,6 +19,7 @@ from earnest.doctor.variables import known
 from earnest.engines import postgres
 from earnest.run.installing import PIP
 from escrow.settings import PaymentProvider, Settings
+from escrow.stripe_access import PayoutsBy
 from tests.parts.locked import read_lock
 
 ROOT: Final = Path(__file__).parents[2]
@@ -139,8 +140,18 @@ def test_the_example_filled_in_is_a_deployment() -> None:
         "EARNEST_STRIPE_WEBHOOK_SECRET": "whsec_1",
         "EARNEST_STRIPE_RETURN_URL": "https://app.example.com",
     }
+    stripe["EARNEST_STRIPE_PAYOUTS"] = "schedule"
     real = Settings.from_environment(filled(POSTGRES_PASSWORD="0a1b", EARNEST_SECRET_KEYS=key, **stripe))
     assert real.payment_provider is PaymentProvider.STRIPE
+    assert real.stripe is not None
+    assert real.stripe.payouts_by is PayoutsBy.SCHEDULE
+
+
+def test_a_proxy_on_this_machine_or_beside_in_the_composition_is_believed() -> None:
+    (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    settings = Settings.from_environment(filled(POSTGRES_PASSWORD="0a1b", EARNEST_SECRET_KEYS=key))
+    assert settings.believed_proxies == network["subnet"]
 
 
 def test_the_servers_are_those_that_earnest_is_tested_on() -> None:

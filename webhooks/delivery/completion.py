@@ -22,6 +22,7 @@ from webhooks.delivery import breaker
 from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, State, head_of
 from webhooks.delivery.retries import Outcome
+from webhooks.events.filters import BEGINS_ANEW
 from webhooks.request.answers import ErrorClass
 
 
@@ -168,7 +169,8 @@ SELECT count(*) FILTER (WHERE tail > position) > 0 FROM locked
 # The next delivery is what this statement's snapshot has; one that came later is known by the tail, and the lane is due.
 # Rows are found by key one by one and lanes written by key, in no join, whose plan would follow old statistics.
 # A failure at an endpoint that was changed or enabled meanwhile says nothing of it as it is now: its schedule begins anew. Who
-# leased a lane after the enabling, but before its failures were forgotten, is told apart by them, under the lock.
+# leased a lane after the enabling, but before its failures were forgotten, is told apart by them, under the lock. Until they are,
+# nothing is given up for them, and the endpoint isn't disabled for the days before.
 _COMPLETE: Final = database.Statement(f"""
 WITH given AS MATERIALIZED (
     SELECT sent.*, next.* FROM (
@@ -186,7 +188,8 @@ WITH given AS MATERIALIZED (
     ORDER BY sent.endpoint_id, sent.lane
 ), locked AS MATERIALIZED (
     SELECT given.*, held.done, held.tail, held.failures, held.given_up, held.due_at, held.leased_at,
-        given.outcome <> '{Outcome.DELIVERED}' AND (given.is_changed OR held.failures < given.failures_then) AS is_outdated
+        given.outcome <> '{Outcome.DELIVERED}' AND (given.is_changed OR held.failures < given.failures_then)
+            OR given.outcome = '{Outcome.GIVEN_UP}' AND {BEGINS_ANEW.format(endpoint="given.endpoint_id")} AS is_outdated
     FROM given CROSS JOIN LATERAL (
         SELECT * FROM lanes
         WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND token = given.token FOR UPDATE) AS held
@@ -230,4 +233,5 @@ FROM (
 UNION ALL
 SELECT NULL, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM noted_health WHERE failing_since <= clock_timestamp() - :failing_max::interval
+    AND NOT {BEGINS_ANEW.format(endpoint="noted_health.endpoint_id")}
 """)

@@ -51,13 +51,13 @@ async def _do() -> bool:
 
 
 async def tasks() -> bool:
-    """Do every task that endpoints have; answers whether there was any."""
-    rows = await database.fetch("SELECT endpoint_id, task FROM endpoint_health WHERE task IS NOT NULL LIMIT 100")
+    """Do every task that endpoints have; answers whether there was any. One that was left again meanwhile stays to be done."""
+    rows = await database.fetch(_TASKS)
     for row in rows:
         after: str | None = ""
         while after is not None:
             after = await database.fetch_value(_STEPS[row["task"]], row["endpoint_id"], after, LANES_MAX)
-        await database.execute(_DONE, row["endpoint_id"], row["task"])
+        await database.execute(_DONE, row["endpoint_id"], row["task"], row["edition"])
     return bool(rows)
 
 
@@ -107,6 +107,11 @@ SELECT max(lane) FROM looked HAVING count(*) = $3
 
 _STEPS: Final = {Task.WAKE: _WAKE, Task.END: _END}
 
+_TASKS: Final = """
+SELECT endpoint_id, task, xmin::text AS edition FROM endpoint_health WHERE task IS NOT NULL LIMIT 100
+"""
+
+# Not if the row was written since the task was read: the same may have been left once more, for lanes that were looked at before.
 _DONE: Final = """
-UPDATE endpoint_health SET task = NULL WHERE endpoint_id = $1 AND task = $2
+UPDATE endpoint_health SET task = NULL WHERE endpoint_id = $1 AND task = $2 AND xmin::text = $3
 """

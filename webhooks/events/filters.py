@@ -93,6 +93,17 @@ _WAKES: Final = frozenset({EndpointChanged.type, EndpointEnabled.type})
 _FOLLOWED: Final = _CHANGES | _WAKES | {EndpointDeleted.type}
 
 
+BEGINS_ANEW: Final = f"""(
+    EXISTS (SELECT FROM endpoint_health WHERE endpoint_id = {{endpoint}} AND task = '{Task.WAKE}' OFFSET 0)
+    OR EXISTS (
+        SELECT FROM endpoints AS waking
+        JOIN log_pending AS pending ON pending.stream_id = waking.account_id
+        JOIN events AS told ON told.stream_id = pending.stream_id AND told.id = pending.event_id
+        WHERE waking.id = {{endpoint}} AND told.type IN ({", ".join(f"'{one}'" for one in sorted(_WAKES))}) OFFSET 0))"""
+"""Whether an endpoint was changed or enabled, and not all of its lanes know it yet. What the log is still to tell may be of
+another endpoint of the account, too."""
+
+
 async def follow(connection: database.Connection, events: Sequence[Placed]) -> dict[str, Task]:
     """Take over what these events say of filters, in their order; answers what is to be done for endpoints afterwards."""
     tasks: dict[str, Task] = {}

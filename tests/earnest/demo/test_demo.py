@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -189,6 +190,31 @@ async def test_a_start_that_was_broken_off_in_the_middle_of_the_story_is_made_up
     await load(people.url, database_url=database, directory=tmp_path)
     assert await submitted() == [0, 1]
     assert (tmp_path / TOLD_FILE).read_text() == f"{people.client.account}\n"
+
+
+async def test_a_start_that_was_broken_off_before_the_keys_were_written_leaves_nobody_twice(
+    database: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do, asked = Api.do, 0
+
+    async def broken_off(api: Api, *words: str, **given: Any) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        if asked == 4:  # two accounts, of which the second has no key
+            raise asyncio.CancelledError
+        return await do(api, *words, **given)
+
+    async with web(database, redis_url, tmp_path / "web.log") as url:
+        with monkeypatch.context() as patched:
+            patched.setattr(Api, "do", broken_off)
+            with pytest.raises(asyncio.CancelledError):
+                await make_people(url, await operator_key())
+        found = await make_people(url, await operator_key())
+        for person in found.by_role().values():
+            viewer = (await Api(url, person.key).ask("query Who { viewer { accountId } }"))["viewer"]
+            assert viewer["accountId"] == person.account
+    names = [row["name"] for row in await fetch("SELECT name FROM accounts WHERE NOT is_operator ORDER BY name")]
+    assert names == ["Fair Minds", "Harbour Bakery", "Ines Duarte"]
 
 
 async def test_a_wrong_key_is_refused_with_its_code_and_a_wrong_address_with_one_line(people: People) -> None:

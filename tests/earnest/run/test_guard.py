@@ -105,12 +105,12 @@ class Served:
 
 
 @asynccontextmanager
-async def served(limits: Limits) -> AsyncIterator[Served]:
+async def served(limits: Limits, *, believed_proxies: str = "127.0.0.1") -> AsyncIterator[Served]:
     app = create_app(
         Settings(database_url="", redis_url="", secret_keys=(SECRET_KEY,), payment_provider=PaymentProvider.SANDBOX)
     )
-    app.router.routes.append(Route("/slow", _slow))
-    server = Server(app, host="127.0.0.1", port=0, lifespan=False, limits=limits)
+    app.router.routes += [Route("/slow", _slow), Route("/who", _who)]
+    server = Server(app, host="127.0.0.1", port=0, lifespan=False, limits=limits, believed_proxies=believed_proxies)
     bound = server.bind()
     task = asyncio.create_task(server._serve([bound]))
     try:
@@ -125,6 +125,24 @@ async def served(limits: Limits) -> AsyncIterator[Served]:
 async def _slow(_: Request) -> Response:
     await asyncio.sleep(4 * SHORT.head_seconds)
     return PlainTextResponse("at last")
+
+
+async def _who(request: Request) -> Response:
+    return PlainTextResponse(request.client.host if request.client is not None else "nobody")
+
+
+@pytest.mark.parametrize(
+    ("believed", "asks"),
+    [("127.0.0.1", b"203.0.113.9"), ("10.0.0.7, 127.0.0.0/8", b"203.0.113.9"), ("10.0.0.7", b"127.0.0.1")],
+)
+async def test_only_of_proxies_that_are_believed_it_is_taken_who_asks(
+    believed: str, asks: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "")  # which the library takes for nobody
+    async with served(LONG, believed_proxies=believed) as there:
+        line = await there.line()
+        await line.say(b"GET /who HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 203.0.113.9\r\n\r\n")
+        assert (await line.answer()).endswith(b"\r\n\r\n" + asks)
 
 
 async def test_whoever_says_nothing_is_hung_up_on_without_a_word() -> None:

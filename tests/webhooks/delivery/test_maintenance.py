@@ -106,15 +106,54 @@ async def test_what_was_claimed_after_an_enabling_before_the_log_told_of_it_is_n
     await fan_out_only()
     assert await maintenance.tasks()
     assert await database.fetch_value("SELECT due_at FROM lanes WHERE token = $1", claim.lease.token) == held_until
-
-    answer = Answer(status=500)
-    verdict = judge(answer, failures=head.failures, rng=random.Random(1))
-    assert verdict.outcome is Outcome.GIVEN_UP
-    failed = Completed(head=head, lease=claim.lease, verdict=verdict, answer=answer, started_at=answer.started_at)
-    await completion.complete([failed], lease_seconds=LEASE_SECONDS)
+    await fail_for_the_last_time(claim)
     assert set(await states()) == {"PENDING"}
     (again,) = (await claimed()).heads
     assert (again.delivery_id, again.failures) == (head.delivery_id, 0)
+
+
+@pytest.mark.parametrize("is_told", [False, True], ids=["the log tells it", "its lanes are woken"])
+async def test_what_failed_after_an_enabling_before(is_told: bool) -> None:
+    """… is neither given up nor has it the endpoint disabled for the days before."""
+    end_id, owner = await at_its_last_retry()
+    await database.execute(
+        "UPDATE endpoint_health SET failures = 3, failing_since = clock_timestamp() - interval '6 days'"
+    )
+    await pipeline.run(EnableEndpoint(endpoint_id=end_id), by=owner)
+    claim = await claimed()
+    if is_told:
+        await fan_out_only()
+    following = await fail_for_the_last_time(claim)
+    assert following.failing_for_days == frozenset()
+    assert set(await states()) == {"PENDING"}
+    await fan_out_only()
+    assert await maintenance.tasks()
+    (again,) = (await claimed()).heads
+    assert (again.delivery_id, again.failures) == (claim.heads[0].delivery_id, 0)
+
+
+async def test_what_is_changed_once_more_while_lanes_are_woken_wakes_them_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end_id, owner = await at_its_last_retry()
+    await pipeline.run(EnableEndpoint(endpoint_id=end_id), by=owner)
+    await fan_out_only()
+    execute = database.execute
+
+    async def as_another_change_comes(sql: str, *arguments: object) -> str:
+        monkeypatch.undo()
+        await database.execute("UPDATE lanes SET failures = 8, due_at = clock_timestamp() + interval '20 hours'")
+        await pipeline.run(UpdateEndpoint(endpoint_id=end_id, description="Another"), by=owner)
+        await fan_out_only()
+        return await execute(sql, *arguments)
+
+    monkeypatch.setattr(database, "execute", as_another_change_comes)  # by which a task is done with
+    assert await maintenance.tasks()
+    assert not await nothing_to_do(end_id)
+    assert await maintenance.tasks()
+    assert await nothing_to_do(end_id)
+    (head,) = (await claimed()).heads
+    assert head.failures == 0
 
 
 async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
@@ -196,6 +235,16 @@ async def at_its_last_retry() -> tuple[str, Actor]:
         "UPDATE lanes SET failures = $1, due_at = clock_timestamp() - interval '1 hour'", len(DELAYS_SECONDS)
     )
     return end.id, there.client
+
+
+async def fail_for_the_last_time(claim: Claim) -> completion.Next:
+    """Write down that the one delivery of a claim failed, after its last retry."""
+    (head,) = claim.heads
+    answer = Answer(status=500)
+    verdict = judge(answer, failures=head.failures, rng=random.Random(1))
+    assert verdict.outcome is Outcome.GIVEN_UP
+    failed = Completed(head=head, lease=claim.lease, verdict=verdict, answer=answer, started_at=answer.started_at)
+    return await completion.complete([failed], lease_seconds=LEASE_SECONDS)
 
 
 async def claimed() -> Claim:
