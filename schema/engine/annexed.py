@@ -90,6 +90,7 @@ class Annexed(Generic[Asked]):
                 await asyncio.sleep(CROWDED_SECONDS)
 
     async def _printed(self, operation: Asked, context: Context, budget: AtHome | None, only_queries: bool) -> Answer:
+        await context.begin()
         # Made here, so that what it holds is let go of here: freeing thousands of objects takes milliseconds, too.
         there = Context(actor=context.actor, sandbox=context.sandbox, reach=context.reach, budget=budget)
         answer = await self._runner.run(operation, there, only_queries=only_queries)

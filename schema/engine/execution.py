@@ -341,7 +341,9 @@ class Runner:
 
     async def _answered(self, chosen: Prepared, operation: Operation, context: Context) -> Answer:
         """The answer of a query or a mutation, when it is its owner's turn."""
-        async with self._turns.of(context.owner):
+        async with self._turns.of(context.owner) as has_waited:
+            if has_waited or chosen.is_long:  # which is read in line with others that are
+                await context.begin()
             return answer_of(await self._executed(chosen, operation.variables, context), context)
 
     async def _executed(self, chosen: Prepared, variables: Mapping[str, Any], context: Context) -> ExecutionResult:

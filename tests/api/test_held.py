@@ -11,8 +11,8 @@ import gc
 import threading
 import time
 from asyncio import events
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,12 +21,15 @@ import pytest
 import pytest_asyncio
 
 from api.app import create_app
+from escrow.annex import UNDER_WAY_OF_ONE_MAX
 from escrow.settings import PaymentProvider, Settings
+from escrow.turns import UNDER_WAY_MAX
 from schema.engine.annexed import DEAR
 from schema.engine.execution import LONG_BYTES
 from schema.engine.told import ERRORS_TOLD_MAX
 from tests.api.client import People
 from tests.factories import SECRET_KEY
+from tests.patience import PATIENCE_SECONDS
 
 HELD_MAX_MS: Final = 10.0
 """Most take less than 1 ms, also on a crowded machine; without the annex some take 25."""
@@ -269,3 +272,52 @@ async def test_two_at_once_of_one_account_wait_for_each_other_and_nobody_else_do
     assert other[0] == 200
     assert sum(task.done() for task in floods) < 30
     assert {status for status, _ in await asyncio.gather(*floods)} == {200}
+
+
+def _approvals(milestone_id: str, times: int) -> bytes:
+    approve = f'approveMilestone(input: {{milestoneId: "{milestone_id}"}}) {{ userErrors {{ code }} }}'
+    return orjson.dumps({"query": f"mutation {{ {' '.join(f'a{n}: {approve}' for n in range(times))} }}"})
+
+
+@asynccontextmanager
+async def _busy(front: Front, owner: str) -> AsyncIterator[Callable[[], bool]]:
+    """This account has as much under way as it may, at home and in the annex, while the block lasts; gives whether more of it
+    waits."""
+    door = front.app.state.door
+    ended, may_go_on = asyncio.Event(), threading.Event()
+
+    async def at_home() -> None:
+        async with door.runner._turns.of(owner):
+            await ended.wait()
+
+    async def in_annex() -> None:
+        while not may_go_on.is_set():  # noqa: ASYNC110 - what sets it is in another event loop
+            await asyncio.sleep(0.001)
+
+    works = [asyncio.create_task(at_home()) for _ in range(UNDER_WAY_MAX)]
+    works += [asyncio.create_task(door.annex.run(in_annex, owner=owner)) for _ in range(UNDER_WAY_OF_ONE_MAX)]
+    await asyncio.sleep(0)
+    try:
+        yield lambda: bool(door.annex.use().waiting or door.runner._turns._waiting)
+    finally:
+        ended.set()
+        may_go_on.set()
+        await asyncio.gather(*works)
+
+
+@pytest.mark.parametrize("times", [1, 10])
+async def test_what_was_revoked_while_an_operation_waited_for_its_turn_does_nothing(
+    people: People, front: Front, times: int
+) -> None:
+    """Whoever has a key may have a hundred operations wait; the last of them begin a minute later."""
+    deal = await people.deployment.fund("10.00")
+    key_id = (await people.client.ask("{ viewer { keyId } }"))["viewer"]["keyId"]
+    async with _busy(front, people.client.account_id) as more_waits:
+        asked = asyncio.create_task(front.post(_approvals(deal.milestone(), times), people.client.token))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not more_waits():  # noqa: ASYNC110 - it is no event of ours
+                await asyncio.sleep(0.001)
+        await people.operator.done("revokeApiKey", {"keyId": key_id}, "apiKey { revokedAt }")
+    status, answer = await asked
+    assert (status, orjson.loads(answer)["errors"][0]["extensions"]["code"]) == (401, "UNAUTHENTICATED")
+    assert await deal.states() == ["ACTIVE"], "not released"
