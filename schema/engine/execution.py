@@ -29,6 +29,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow import database
+from escrow.agreement.state.milestones import MILESTONES_MAX
 from escrow.annex import Annex
 from escrow.aside import aside, aside_if
 from escrow.traces import Trace
@@ -59,7 +60,8 @@ LONG_BYTES: Final = 16_000
 """What comes in more bytes is read, and run, in the annex, whatever it costs."""
 
 COMPILED_AT_ONCE: Final = 1_000
-"""Points from which an operation is compiled at its first use: running it takes longer than compiling it."""
+"""Points from which an operation is compiled at its first use: running it takes longer than compiling it. With a list without
+a page size it counts with the longest plan: how long the list is would show in the middle of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,13 +226,14 @@ class Runner:
         if errors:
             return refusal(errors)
         cost = await self._cost(prepared, operation.variables, context)
-        if prepared.compiled is not None and cost > COMPILED_AT_ONCE:
+        listed_price = prepared.meter.listed(operation.variables)
+        if prepared.compiled is not None and max(cost, listed_price * MILESTONES_MAX) > COMPILED_AT_ONCE:
             prepared.compiled.compile_at_once()
         if self._annexed is not None and _is_dear(prepared, cost, operation.variables):
             raise _Dear
         if prepared.is_about_the_schema:
             return await self._answer_about_the_schema(prepared, cost, operation, context)
-        context.listed_price = prepared.meter.listed(operation.variables)
+        context.listed_price = listed_price
         if context.budget is not None:
             await context.budget.spend(cost)
         if prepared.compiled is not None:

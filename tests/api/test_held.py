@@ -128,6 +128,10 @@ def _often(head: str, field: str) -> str:
     return f"{head} {{ {' '.join(f'a{n}: {field}' for n in range(49))} }}"
 
 
+def _long_plan(contract_id: str, *fields: str) -> str:
+    return f'{{ contract(id: "{contract_id}") {{ milestones {{ {" ".join(fields)} }} }} }}'
+
+
 def _kinds(people: People, contract_ids: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
     whole = "id timeline { nodes { id type } } milestones { id " + ACTIONS + " }"
     texts = _drafts(PLAN, purpose="é" * 1_500, deliverables=["something to hand over"] * 20)
@@ -154,6 +158,15 @@ def _kinds(people: People, contract_ids: list[str]) -> dict[str, tuple[str, dict
         "errors in each place": (
             "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Contract { " + whole + " } } }",
             {"ids": contract_ids[:1] * 100},
+        ),
+        "a long plan's words under many names": (
+            _long_plan(contract_ids[0], *(f"a{n}: title" for n in range(48))), {},
+        ),
+        "a long plan's amounts under many names": (
+            _long_plan(contract_ids[0], *(f"a{n}: amount {{ amount }}" for n in range(24))), {},
+        ),
+        "a page of milestones under many names": (
+            "{ milestones(first: 100) { nodes { " + " ".join(f"a{n}: title" for n in range(48)) + " } } }", {},
         ),
         "a document of many fields": (
             "query ($id: ID!) { " + " ".join(f"a{n}: contract(id: $id) {{ id title state }}" for n in range(48)) + " }",
