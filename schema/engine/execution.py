@@ -29,7 +29,6 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow import database
-from escrow.agreement.state.milestones import MILESTONES_MAX
 from escrow.annex import Annex
 from escrow.aside import aside, aside_if
 from escrow.traces import Trace
@@ -60,8 +59,11 @@ LONG_BYTES: Final = 16_000
 """What comes in more bytes is read, and run, in the annex, whatever it costs."""
 
 COMPILED_AT_ONCE: Final = 1_000
-"""Points from which an operation is compiled at its first use: running it takes longer than compiling it. With a list without
-a page size it counts with the longest plan: how long the list is would show in the middle of it."""
+"""Points from which an operation is compiled at its first use: running it takes longer than compiling it."""
+
+LISTED_AT_ONCE: Final = 2
+"""Likewise where an entry of a list without a page size costs more: how long the list is shows when it is run, and for the
+longest plan graphql-core would hold the loop for 10 ms and more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +229,7 @@ class Runner:
             return refusal(errors)
         cost = await self._cost(prepared, operation.variables, context)
         listed_price = prepared.meter.listed(operation.variables)
-        if prepared.compiled is not None and max(cost, listed_price * MILESTONES_MAX) > COMPILED_AT_ONCE:
+        if prepared.compiled is not None and (cost > COMPILED_AT_ONCE or listed_price > LISTED_AT_ONCE):
             prepared.compiled.compile_at_once()
         if self._annexed is not None and _is_dear(prepared, cost, operation.variables):
             raise _Dear
