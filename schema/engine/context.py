@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -48,7 +48,7 @@ class Context:
     """How far webhooks may reach beyond the internet."""
     budget: Budget | None = None
     """What the operation is paid from, where it costs something."""
-    still: Callable[[], Awaitable[Actor | None]] | None = None
+    still: Callable[[], Coroutine[Any, Any, Actor | None]] | None = None
     """Finds out who asks by now, for what had to wait; raises for whoever may ask nothing any more. For the home loop."""
     data_loaders: DataLoaders = field(default_factory=DataLoaders)
     replayed: list[list[str | int]] = field(default_factory=list)
