@@ -71,9 +71,11 @@ class Front:
 
     app: Any
 
-    async def post(self, body: bytes, token: str | None) -> tuple[int, bytes]:
+    async def post(self, body: bytes, token: str | None, accept: bytes = b"*/*") -> tuple[int, bytes]:
         """The status and the body of the answer."""
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers = [
+            (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"accept", accept)
+        ]  # fmt: skip
         if token is not None:
             headers.append((b"authorization", b"Bearer " + token.encode()))
         scope = {
@@ -82,9 +84,12 @@ class Front:
             "http_version": "1.1", "root_path": "",
         }  # fmt: skip
         said: list[Any] = []
+        coming = [body]
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            if not coming:
+                await asyncio.Event().wait()  # whoever asked stays there
+            return {"type": "http.request", "body": coming.pop(), "more_body": False}
 
         async def send(message: Any) -> None:
             said.append(message)
@@ -321,15 +326,17 @@ async def _busy(front: Front, owner: str) -> AsyncIterator[Callable[[], bool]]:
         await asyncio.gather(*works)
 
 
-@pytest.mark.parametrize("times", [1, 10])
+@pytest.mark.parametrize(
+    ("times", "accept"), [(1, b"*/*"), (10, b"*/*"), (1, b"text/event-stream"), (10, b"text/event-stream")]
+)
 async def test_what_was_revoked_while_an_operation_waited_for_its_turn_does_nothing(
-    people: People, front: Front, times: int
+    people: People, front: Front, times: int, accept: bytes
 ) -> None:
     """Whoever has a key may have a hundred operations wait; the last of them begin a minute later."""
     deal = await people.deployment.fund("10.00")
     key_id = (await people.client.ask("{ viewer { keyId } }"))["viewer"]["keyId"]
     async with _busy(front, people.client.account_id) as more_waits:
-        asked = asyncio.create_task(front.post(_approvals(deal.milestone(), times), people.client.token))
+        asked = asyncio.create_task(front.post(_approvals(deal.milestone(), times), people.client.token, accept))
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not more_waits():  # noqa: ASYNC110 - it is no event of ours
                 await asyncio.sleep(0.001)
