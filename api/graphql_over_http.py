@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.arrivals import Arrival, Gone, first_headers
 from api.credentials import BadCredentials
-from api.live.door import Door
+from api.live.door import Asking, Door
 from api.live.event_stream import EventStream
 from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, Accepted, choose, prefers_a_page
 from api.origin import ForeignPage, page_of
@@ -25,7 +25,6 @@ from api.requests import (
 )
 from api.responses import Json, refusal
 from escrow.access import Actor
-from escrow.accounts import known_keys
 from escrow.annex import Crowded
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
@@ -88,7 +87,8 @@ class GraphQLEndpoint:
 
     async def _answer_as(self, accepted: Accepted, request: Arrival) -> ASGIApp:
         authorization = request.header(b"authorization")
-        actor = await self._door.actor(authorization, request.address)
+        asking = self._door.asking(authorization, request.address)
+        actor = await asking.actor()
         page = page_of(request.named, self._door)
         if page is not None and actor is not None:
             page.check(actor)
@@ -99,17 +99,19 @@ class GraphQLEndpoint:
             except OverBudget as over:
                 await self._door.rates.pause(budget.client)
                 return _over_budget(over, accepted, budget)
-        began = known_keys.now()
         operation = await self._operation(request, actor, budget.pay_bytes if budget is not None else None)
-        if known_keys.now() - began > known_keys.TERM_SECONDS:
-            # A body may come as slowly as the client likes; what was revoked meanwhile opens nothing.
-            actor = await self._door.actor(authorization, request.address)
-        context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, budget=budget)
+        context = Context(
+            actor=await asking.actor(),
+            sandbox=self._door.sandbox,
+            reach=self._door.reach,
+            budget=budget,
+            still=asking.actor,
+        )
         goes_on = accepted.streams and await self._door.runner.goes_on(operation, context)
         media_type = accepted.media_type(goes_on=goes_on)
         if media_type == EVENT_STREAM:
             actor = await self._door.actor(authorization, request.address, fresh=True)
-            return self._event_stream(request, operation, actor, budget)
+            return self._event_stream(request, operation, actor, budget, asking)
         answer = await self._door.runner.run(operation, context, only_queries=request.method == "GET")
         status = 400 if media_type == GRAPHQL and not answer.ran else 200
         if answer.retry_after_seconds is not None:
@@ -128,7 +130,7 @@ class GraphQLEndpoint:
             raise OverBudget.crowded() from None
 
     def _event_stream(
-        self, request: Arrival, operation: Operation, actor: Actor | None, budget: Spending | None
+        self, request: Arrival, operation: Operation, actor: Actor | None, budget: Spending | None, asking: Asking
     ) -> EventStream:
         return EventStream(
             self._door,
@@ -137,6 +139,7 @@ class GraphQLEndpoint:
             only_reading=request.method == "GET",
             last_event_id=request.header(b"last-event-id"),
             budget=budget,
+            asking=asking,
         )
 
 

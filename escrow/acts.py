@@ -35,6 +35,7 @@ class Act:
     act: str
     subject: str | None
     account_id: str | None
+    """The operator's account; `None` for what the command line does to the deployment as a whole, as nobody's command."""
     credential: str | None
     """The key or session; `None` on the command line."""
     member_id: str | None

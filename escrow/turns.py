@@ -24,15 +24,17 @@ class Turns:
         self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
 
     def of(self, owner: Hashable) -> _Turn:
-        """`async with turns.of(owner):` is under way for this owner while the block lasts, as soon as it is the block's turn."""
+        """`async with turns.of(owner) as has_waited:` is under way for this owner while the block lasts, as soon as it is the
+        block's turn; and knows whether that came late."""
         return _Turn(self, owner)
 
-    async def begin(self, owner: Hashable) -> None:
-        """Be under way for this owner, until `end`."""
+    async def begin(self, owner: Hashable) -> bool:
+        """Be under way for this owner, until `end`; whether that had to be waited for."""
         if self._under_way[owner] < self._under_way_max:
             self._under_way[owner] += 1
-        else:
-            await self._turn(owner)
+            return False
+        await self._turn(owner)
+        return True
 
     async def _turn(self, owner: Hashable) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -67,8 +69,8 @@ class _Turn:
     def __init__(self, turns: Turns, owner: Hashable) -> None:
         self._turns, self._owner = turns, owner
 
-    async def __aenter__(self) -> None:
-        await self._turns.begin(self._owner)
+    async def __aenter__(self) -> bool:
+        return await self._turns.begin(self._owner)
 
     async def __aexit__(self, *_: object) -> None:
         self._turns.end(self._owner)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from escrow.causes import Cause
 from escrow.errors import ErrorCode
 
 PATH: Final = "/docs/errors/"
@@ -204,6 +205,11 @@ EXPLAINED: Final[Mapping[str, Explained]] = {**OF_REFUSALS, **OF_OPERATIONS}
 """Every code."""
 
 _public_url = ""
+
+
+def named() -> dict[str, Any]:
+    """What programs may go by when something fails: every code, and every cause with the values that its sentence has."""
+    return {"codes": sorted(EXPLAINED), "causes": {cause.value: list(cause.values) for cause in Cause}}
 
 
 def use(public_url: str | None) -> None:

@@ -13,6 +13,7 @@ from api.lately import Lately
 from api.live.open_streams import Connections
 from api.rates.budgets import Rates, client_of
 from escrow.access import Actor
+from escrow.accounts import known_keys
 from escrow.annex import Annex, opened
 from escrow.live.hub import Hub
 from escrow.refused_credentials import Refusals
@@ -75,6 +76,10 @@ class Door:
             await self.rates.pause(client_of(address))
             raise
 
+    def asking(self, authorization: str | None, address: str) -> Asking:
+        """Whoever comes with this header to have one operation run."""
+        return Asking(self, authorization, address)
+
     @asynccontextmanager
     async def with_annex(self, database_url: str) -> AsyncIterator[None]:
         """Have an annex on this database while the block lasts."""
@@ -86,3 +91,24 @@ class Door:
             finally:
                 self.annex = None
                 self.runner.close()
+
+
+class Asking:
+    """Whoever asks for one operation, for as long as it takes until that is run.
+
+    A body may come as slowly as its sender likes, and who asks for much at once waits in line: what was revoked meanwhile opens
+    nothing.
+    """
+
+    def __init__(self, door: Door, authorization: str | None, address: str) -> None:
+        self._door, self._authorization, self._address = door, authorization, address
+        self._found: Actor | None = None
+        self._asked_at = float("-inf")
+
+    async def actor(self) -> Actor | None:
+        """Who it is, found out anew if that is longer ago than a key is remembered. Raises as `Door.actor`."""
+        now = known_keys.now()
+        if now - self._asked_at > known_keys.TERM_SECONDS:
+            self._found = await self._door.actor(self._authorization, self._address)
+            self._asked_at = now
+        return self._found

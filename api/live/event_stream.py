@@ -17,13 +17,14 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.live.closing import OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
-from api.live.door import Door
+from api.credentials import BadCredentials
+from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
+from api.live.door import Asking, Door
 from api.live.open_streams import TooManyConnections
 from api.responses import refusal
 from escrow.access import Actor
 from escrow.live.key_lifetimes import Ended, Ending
-from schema.engine.budget import Budget
+from schema.engine.budget import Budget, OverBudget
 from schema.engine.context import Context, Live
 from schema.engine.execution import NotAQuery, Operation
 from schema.engine.streaming import Payload, Stream
@@ -55,8 +56,10 @@ class EventStream:
         only_reading: bool,
         last_event_id: str | None,
         budget: Budget | None,
+        asking: Asking,
     ) -> None:
         self._budget = budget
+        self._asking = asking
         self._door = door
         self._operation = operation
         self._actor = actor
@@ -127,6 +130,7 @@ class EventStream:
                     reach=self._door.reach,
                     live=live,
                     budget=self._budget,
+                    still=self._asking.actor,
                 )
                 started = await self._door.runner.start(self._operation, context, only_reading=self._only_reading)
                 if isinstance(started, Stream):
@@ -144,6 +148,9 @@ class EventStream:
                 return
             except Ended as error:
                 await _turned_away(OF_ENDING[error.ending])(scope, receive, self._asgi_send)
+                return
+            except (BadCredentials, OverBudget):
+                await _turned_away(CREDENTIALS_ENDED)(scope, receive, self._asgi_send)
                 return
             await self._open()
             if isinstance(started, Stream):

@@ -299,10 +299,18 @@ class _Socket:
 
     async def _run(self, operation_id: str, operation: Operation) -> None:
         """Answer the operation; each is looked at with the rights that the key has now."""
-        actor = await self._door.actor(self._authorization, self._address)
+        asking = self._door.asking(self._authorization, self._address)
+        actor = await asking.actor()
         live = Live(self._door.hub, self._viewer, self._door.deliveries) if self._viewer is not None else None
         budget = self._door.rates.budget(actor, self._address)
-        context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live, budget=budget)
+        context = Context(
+            actor=actor,
+            sandbox=self._door.sandbox,
+            reach=self._door.reach,
+            live=live,
+            budget=budget,
+            still=asking.actor,
+        )
         with spans.span("operation", Kind.SERVER, earnest_operation=(operation.name or "")[:NAME_CHARACTERS_MAX]):
             started = await self._started(operation, context, budget)
         if isinstance(started, Stream):

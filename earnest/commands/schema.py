@@ -15,19 +15,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fail if schema/schema.graphql is another, or breaks what the last release promised",
     )
     choice.add_argument(
-        "--release", action="store_true", help="keep schema and events as this release's, in docs/releases"
+        "--release", action="store_true", help="keep schema, events and errors as this release's, in docs/releases"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """The code is 1 if the snapshot is not what the code says, or something is broken, with that on the error output."""
     from earnest.generate import releases
+    from schema import error_codes
     from schema.build import SNAPSHOT, sdl
     from webhooks.events import catalogue
 
     text = sdl()
     if args.release:
-        print(releases.write(text, catalogue.schema_document()))
+        print(releases.write(text, catalogue.schema_document(), error_codes.named()))
         return 0
     if args.write:
         SNAPSHOT.write_text(text, encoding="utf-8")
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     found = SNAPSHOT.read_text(encoding="utf-8") if SNAPSHOT.exists() else ""
     if found == text:
-        return told(releases.broken_in_schema(text))
+        return told([*releases.broken_in_schema(text), *releases.broken_in_errors(error_codes.named())])
     difference = difflib.unified_diff(found.splitlines(), text.splitlines(), "schema/schema.graphql", "the code", n=1)
     print("\n".join(difference), file=sys.stderr)
     print("earnest: the schema changed; if that is meant, run: earnest schema --write", file=sys.stderr)

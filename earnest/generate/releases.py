@@ -1,6 +1,7 @@
-"""Keeps what a release promised, its GraphQL schema and the JSON Schemas of its events, and says what of that is broken.
+"""Keeps what a release promised, its GraphQL schema, the JSON Schemas of its events and the names of what goes wrong, and says
+what of that is broken.
 
-`docs/releases/1.0.0/` holds both as they were published. What the code says now is read against the last of them. A break that
+`docs/releases/1.0.0/` holds them as they were published. What the code says now is read against the last of them. A break that
 is meant stands in `docs/releases/breaks.toml` with a reason and a date until the next release is written, which begins anew.
 """
 
@@ -13,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from graphql import GraphQLInputObjectType, GraphQLSchema, build_schema
+from graphql import GraphQLInputObjectType, GraphQLScalarType, GraphQLSchema, OperationType, build_schema
 from graphql.utilities import DangerousChangeType, find_breaking_changes, find_dangerous_changes
 
 from escrow.release import RELEASE
@@ -22,6 +23,7 @@ RELEASES: Final = Path(__file__).parents[2] / "docs" / "releases"
 BREAKS: Final = "breaks.toml"
 SDL: Final = "schema.graphql"
 EVENTS: Final = "events.json"
+ERRORS: Final = "errors.json"
 
 OTHERWISE: Final = frozenset(
     {DangerousChangeType.ARG_DEFAULT_VALUE_CHANGE, DangerousChangeType.INPUT_FIELD_DEFAULT_VALUE_CHANGE}
@@ -34,12 +36,13 @@ SAID: Final = frozenset({"description", "title", "examples"})
 Json = Any
 
 
-def write(sdl: str, events: Json, folder: Path = RELEASES) -> Path:
+def write(sdl: str, events: Json, errors: Json, folder: Path = RELEASES) -> Path:
     """Keep this release's promises; gives the folder."""
     kept = folder / RELEASE
     kept.mkdir(parents=True, exist_ok=True)
     (kept / SDL).write_text(sdl, encoding="utf-8")
-    (kept / EVENTS).write_text(json.dumps(events, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name, promised in ((EVENTS, events), (ERRORS, errors)):
+        (kept / name).write_text(json.dumps(promised, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return kept
 
 
@@ -58,23 +61,62 @@ def broken_in_schema(sdl: str, folder: Path = RELEASES) -> list[str]:
     was, now = build_schema((last(folder) / SDL).read_text(encoding="utf-8")), build_schema(sdl)
     found = [change.description for change in find_breaking_changes(was, now)]
     found += [change.description for change in find_dangerous_changes(was, now) if change.type in OTHERWISE]
-    return _undeclared([*found, *_narrowed(was, now)], folder)
+    return _undeclared([*found, *_replaced(was, now), *_otherwise(was, now)], folder)
 
 
-def _narrowed(was: GraphQLSchema, now: GraphQLSchema) -> Iterator[str]:
-    """Inputs that took several of their fields and take exactly one now, which graphql-core doesn't look at."""
+def _replaced(was: GraphQLSchema, now: GraphQLSchema) -> Iterator[str]:
+    """Kinds of operations that begin at another type, which graphql-core doesn't look at."""
+    for kind in OperationType:
+        before, after = was.get_root_type(kind), now.get_root_type(kind)
+        if before is not None and (after is None or after.name != before.name):
+            yield f"A {kind.value} begins no more at {before.name}."
+
+
+def _otherwise(was: GraphQLSchema, now: GraphQLSchema) -> Iterator[str]:
+    """Types that are of the same kind and filled in otherwise, which graphql-core doesn't look at: inputs that took several of
+    their fields and take exactly one now, and scalars that follow another specification."""
     for name, before in was.type_map.items():
         after = now.type_map.get(name)
-        if not isinstance(before, GraphQLInputObjectType) or not isinstance(after, GraphQLInputObjectType):
-            continue
-        if after.is_one_of and not before.is_one_of:
+        if _is_narrowed(before, after):
             yield f"{name} takes exactly one of its fields now."
+        if _is_spelt_otherwise(before, after):
+            yield f"{name} is specified otherwise."
+
+
+def _is_narrowed(was: object, now: object) -> bool:
+    return (
+        isinstance(was, GraphQLInputObjectType)
+        and isinstance(now, GraphQLInputObjectType)
+        and now.is_one_of
+        and not was.is_one_of
+    )
+
+
+def _is_spelt_otherwise(was: object, now: object) -> bool:
+    return (
+        isinstance(was, GraphQLScalarType)
+        and isinstance(now, GraphQLScalarType)
+        and was.specified_by_url not in (None, now.specified_by_url)
+    )
 
 
 def broken_in_events(events: Json, folder: Path = RELEASES) -> list[str]:
     """What of the last release's events doesn't hold any more, and isn't declared."""
     was = json.loads((last(folder) / EVENTS).read_text(encoding="utf-8"))["$defs"]
     return _undeclared(list(_breaks(was, events["$defs"])), folder)
+
+
+def broken_in_errors(errors: Json, folder: Path = RELEASES) -> list[str]:
+    """What of the last release's names of errors nobody is told any more, and isn't declared."""
+    was = json.loads((last(folder) / ERRORS).read_text(encoding="utf-8"))
+    found = [f"The error code {code} was removed." for code in was["codes"] if code not in errors["codes"]]
+    for cause, values in was["causes"].items():
+        if cause not in errors["causes"]:
+            found.append(f"The cause {cause} was removed.")
+        else:
+            lost = [value for value in values if value not in errors["causes"][cause]]
+            found += [f"The cause {cause} has no {value} any more." for value in lost]
+    return _undeclared(found, folder)
 
 
 def declared(folder: Path = RELEASES) -> dict[str, str]:

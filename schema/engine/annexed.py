@@ -38,11 +38,17 @@ class Runs(Protocol[Asked]):
 
 
 class AtHome:
-    """A budget of the home loop, as an operation in the annex sees it; what is charged reaches it when the operation ends."""
+    """A budget of the home loop, as an operation in the annex sees it, or one that may have to be done again; what is charged
+    reaches it by `settle`."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.charged = 0.0
+
+    def settle(self) -> None:
+        """Charge all of it now; in the loop of the budget."""
+        charged, self.charged = self.charged, 0.0
+        self._budget.charge(charged)
 
     async def spend(self, points: float) -> None:
         await at_home(lambda: self._budget.spend(points))
@@ -73,8 +79,8 @@ class Annexed(Generic[Asked]):
         except Crowded:
             raise OverBudget.crowded() from None
         finally:
-            if budget is not None and context.budget is not None:
-                context.budget.charge(budget.charged)
+            if budget is not None:
+                budget.settle()
 
     async def answered(
         self, operation: Asked, context: Context, source_event: SourceEvent
@@ -90,6 +96,7 @@ class Annexed(Generic[Asked]):
                 await asyncio.sleep(CROWDED_SECONDS)
 
     async def _printed(self, operation: Asked, context: Context, budget: AtHome | None, only_queries: bool) -> Answer:
+        await context.begin()
         # Made here, so that what it holds is let go of here: freeing thousands of objects takes milliseconds, too.
         there = Context(actor=context.actor, sandbox=context.sandbox, reach=context.reach, budget=budget)
         answer = await self._runner.run(operation, there, only_queries=only_queries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ from graphql import GraphQLError
 
 from escrow.access import Actor, Scope
 from escrow.accounts.rules import is_operator
+from escrow.annex import at_home
 from escrow.live.hub import Hub
 from escrow.live.key_lifetimes import Viewer
 from escrow.settings import Reach
@@ -47,6 +48,8 @@ class Context:
     """How far webhooks may reach beyond the internet."""
     budget: Budget | None = None
     """What the operation is paid from, where it costs something."""
+    still: Callable[[], Coroutine[Any, Any, Actor | None]] | None = None
+    """Finds out who asks by now, for what had to wait; raises for whoever may ask nothing any more. For the home loop."""
     data_loaders: DataLoaders = field(default_factory=DataLoaders)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""
@@ -58,6 +61,11 @@ class Context:
     def afresh(self) -> Context:
         """The same operation, with nothing loaded or listed yet."""
         return replace(self, data_loaders=DataLoaders(), replayed=[], listed=0)
+
+    async def begin(self) -> None:
+        """Its turn has come, which may have taken long: who asks is found out by now. Raises what `still` raises."""
+        if self.still is not None:
+            self.actor = await at_home(self.still)
 
     @property
     def account_id(self) -> str | None:

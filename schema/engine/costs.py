@@ -68,6 +68,9 @@ REFUSED: Final = 500
 ENTRY: Final = 1
 """An entry of a list in the arguments: a word, an identifier, and any object for which nothing else is said."""
 
+AGAIN: Final = 0.3
+"""A plain field under a name of its own, for each object: by other names it can be asked for fifty times."""
+
 DEAR: Final[Mapping[str, int]] = {
     "Contract.allowedActions": 40,
     "Milestone.allowedActions": 10,

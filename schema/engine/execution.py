@@ -61,6 +61,10 @@ LONG_BYTES: Final = 16_000
 COMPILED_AT_ONCE: Final = 1_000
 """Points from which an operation is compiled at its first use: running it takes longer than compiling it."""
 
+LISTED_AT_ONCE: Final = 2
+"""Likewise where an entry of a list without a page size costs more: how long the list is shows when it is run, and for the
+longest plan graphql-core would hold the loop for 10 ms and more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
@@ -224,13 +228,14 @@ class Runner:
         if errors:
             return refusal(errors)
         cost = await self._cost(prepared, operation.variables, context)
-        if prepared.compiled is not None and cost > COMPILED_AT_ONCE:
+        listed_price = prepared.meter.listed(operation.variables)
+        if prepared.compiled is not None and (cost > COMPILED_AT_ONCE or listed_price > LISTED_AT_ONCE):
             prepared.compiled.compile_at_once()
         if self._annexed is not None and _is_dear(prepared, cost, operation.variables):
             raise _Dear
         if prepared.is_about_the_schema:
             return await self._answer_about_the_schema(prepared, cost, operation, context)
-        context.listed_price = prepared.meter.listed(operation.variables)
+        context.listed_price = listed_price
         if context.budget is not None:
             await context.budget.spend(cost)
         if prepared.compiled is not None:
@@ -341,7 +346,9 @@ class Runner:
 
     async def _answered(self, chosen: Prepared, operation: Operation, context: Context) -> Answer:
         """The answer of a query or a mutation, when it is its owner's turn."""
-        async with self._turns.of(context.owner):
+        async with self._turns.of(context.owner) as has_waited:
+            if has_waited or chosen.is_long:  # which is read in line with others that are
+                await context.begin()
             return answer_of(await self._executed(chosen, operation.variables, context), context)
 
     async def _executed(self, chosen: Prepared, variables: Mapping[str, Any], context: Context) -> ExecutionResult:

@@ -346,11 +346,12 @@ class _Measure:
 
     def _field(self, node: FieldNode, parent: Any) -> Size:
         aliases = 1 if node.alias else 0
+        again = costs.AGAIN * aliases
         fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
         introspects = _INTROSPECTION.get(node.name.value)
         definition = introspects or fields.get(node.name.value)
-        if definition is None:
-            return Size(aliases=aliases)
+        if definition is None:  # `__typename`, which no type lists
+            return Size(aliases=aliases, cost=again, busy=again)
         own = self._own_cost(node, parent)
         # What a subscription looks up is in its own price, since it asks when it begins and not for each answer.
         statements = int(costs.asks(definition) and parent is not self._schema.subscription_type)
@@ -358,7 +359,7 @@ class _Measure:
         if is_leaf_type(type_):
             if costs.is_beside(parent, node.name.value):
                 return Size(aliases=aliases, beside=own, statements=statements)
-            price = own or (costs.OBJECT if definition.args else 0)
+            price = own or (costs.OBJECT if definition.args else again)
             return Size(aliases=aliases, cost=price, busy=price, statements=statements)
         inner = self.selection(node.selection_set, type_)
         is_whole, times = f"{parent.name}.{node.name.value}" in costs.WHOLE, self._times(node, parent, definition)

@@ -32,6 +32,7 @@ from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
 from escrow.queries.feed import BeyondTheEnd
 from escrow.replica import Read
+from schema.engine.annexed import AtHome
 from schema.engine.context import Context
 
 LISTS: Final = frozenset({"accounts", "changes", "contracts", "disputes", "milestones", "stuckOrders"})
@@ -88,6 +89,7 @@ async def from_standby(
     if pool is None:
         return None
     there = context.afresh()
+    there.budget = budget = AtHome(context.budget) if context.budget is not None else None
     result: ExecutionResult | None = None
     failure: BaseException | None
     try:
@@ -96,6 +98,9 @@ async def from_standby(
                 result = await execute(there)
     except replica.FAILURES as error:
         failure = error
+    except asyncio.CancelledError:
+        _settle(budget)
+        raise
     else:
         failure = next((cause for cause in map(_cause, result.errors or ()) if not _is_the_clients(cause)), None)
     if failure is not None:
@@ -104,8 +109,15 @@ async def from_standby(
             await standby.stuck(failure)
         return None
     standby.reads[Read.STANDBY] += 1
+    _settle(budget)
     context.listed, context.replayed = there.listed, there.replayed
     return result
+
+
+def _settle(budget: AtHome | None) -> None:
+    """Charge what was found there; what failed there isn't paid for, since the primary finds all of it again."""
+    if budget is not None:
+        budget.settle()
 
 
 def _cause(error: GraphQLError) -> BaseException:

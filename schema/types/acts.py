@@ -30,7 +30,8 @@ class OperatorAct:
     act: str = strawberry.field(description="What it was: the name of a command, or what else makes no event.")
     subject: str | None = strawberry.field(description="What it was about, the beginning of it.")
     account_id: strawberry.ID | None = strawberry.field(
-        description="The operator's account; null for the command line."
+        description="The operator's account, as which the command line acts, too; null for what needs none, such as migrating "
+        "the tables or erasing words."
     )
     credential: strawberry.ID | None = strawberry.field(
         description="The key or session; null for the command line, which needs none."

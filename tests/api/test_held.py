@@ -11,8 +11,8 @@ import gc
 import threading
 import time
 from asyncio import events
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,12 +21,15 @@ import pytest
 import pytest_asyncio
 
 from api.app import create_app
+from escrow.annex import UNDER_WAY_OF_ONE_MAX
 from escrow.settings import PaymentProvider, Settings
+from escrow.turns import UNDER_WAY_MAX
 from schema.engine.annexed import DEAR
 from schema.engine.execution import LONG_BYTES
 from schema.engine.told import ERRORS_TOLD_MAX
 from tests.api.client import People
 from tests.factories import SECRET_KEY
+from tests.patience import PATIENCE_SECONDS
 
 HELD_MAX_MS: Final = 10.0
 """Most take less than 1 ms, also on a crowded machine; without the annex some take 25."""
@@ -68,9 +71,11 @@ class Front:
 
     app: Any
 
-    async def post(self, body: bytes, token: str | None) -> tuple[int, bytes]:
+    async def post(self, body: bytes, token: str | None, accept: bytes = b"*/*") -> tuple[int, bytes]:
         """The status and the body of the answer."""
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers = [
+            (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"accept", accept)
+        ]  # fmt: skip
         if token is not None:
             headers.append((b"authorization", b"Bearer " + token.encode()))
         scope = {
@@ -79,9 +84,12 @@ class Front:
             "http_version": "1.1", "root_path": "",
         }  # fmt: skip
         said: list[Any] = []
+        coming = [body]
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            if not coming:
+                await asyncio.Event().wait()  # whoever asked stays there
+            return {"type": "http.request", "body": coming.pop(), "more_body": False}
 
         async def send(message: Any) -> None:
             said.append(message)
@@ -125,6 +133,10 @@ def _often(head: str, field: str) -> str:
     return f"{head} {{ {' '.join(f'a{n}: {field}' for n in range(49))} }}"
 
 
+def _long_plan(contract_id: str, *fields: str) -> str:
+    return f'{{ contract(id: "{contract_id}") {{ milestones {{ {" ".join(fields)} }} }} }}'
+
+
 def _kinds(people: People, contract_ids: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
     whole = "id timeline { nodes { id type } } milestones { id " + ACTIONS + " }"
     texts = _drafts(PLAN, purpose="é" * 1_500, deliverables=["something to hand over"] * 20)
@@ -151,6 +163,18 @@ def _kinds(people: People, contract_ids: list[str]) -> dict[str, tuple[str, dict
         "errors in each place": (
             "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Contract { " + whole + " } } }",
             {"ids": contract_ids[:1] * 100},
+        ),
+        "a long plan's words under many names": (
+            _long_plan(contract_ids[0], *(f"a{n}: title" for n in range(48))), {},
+        ),
+        "a long plan's amounts under some names": (
+            _long_plan(contract_ids[0], *(f"a{n}: amount {{ amount }}" for n in range(10))), {},
+        ),
+        "the lists of a long plan under some names": (
+            _long_plan(contract_ids[0], *(f"a{n}: deliverables" for n in range(10))), {},
+        ),
+        "a page of milestones under many names": (
+            "{ milestones(first: 100) { nodes { " + " ".join(f"a{n}: title" for n in range(48)) + " } } }", {},
         ),
         "a document of many fields": (
             "query ($id: ID!) { " + " ".join(f"a{n}: contract(id: $id) {{ id title state }}" for n in range(48)) + " }",
@@ -269,3 +293,54 @@ async def test_two_at_once_of_one_account_wait_for_each_other_and_nobody_else_do
     assert other[0] == 200
     assert sum(task.done() for task in floods) < 30
     assert {status for status, _ in await asyncio.gather(*floods)} == {200}
+
+
+def _approvals(milestone_id: str, times: int) -> bytes:
+    approve = f'approveMilestone(input: {{milestoneId: "{milestone_id}"}}) {{ userErrors {{ code }} }}'
+    return orjson.dumps({"query": f"mutation {{ {' '.join(f'a{n}: {approve}' for n in range(times))} }}"})
+
+
+@asynccontextmanager
+async def _busy(front: Front, owner: str) -> AsyncIterator[Callable[[], bool]]:
+    """This account has as much under way as it may, at home and in the annex, while the block lasts; gives whether more of it
+    waits."""
+    door = front.app.state.door
+    ended, may_go_on = asyncio.Event(), threading.Event()
+
+    async def at_home() -> None:
+        async with door.runner._turns.of(owner):
+            await ended.wait()
+
+    async def in_annex() -> None:
+        while not may_go_on.is_set():  # noqa: ASYNC110 - what sets it is in another event loop
+            await asyncio.sleep(0.001)
+
+    works = [asyncio.create_task(at_home()) for _ in range(UNDER_WAY_MAX)]
+    works += [asyncio.create_task(door.annex.run(in_annex, owner=owner)) for _ in range(UNDER_WAY_OF_ONE_MAX)]
+    await asyncio.sleep(0)
+    try:
+        yield lambda: bool(door.annex.use().waiting or door.runner._turns._waiting)
+    finally:
+        ended.set()
+        may_go_on.set()
+        await asyncio.gather(*works)
+
+
+@pytest.mark.parametrize(
+    ("times", "accept"), [(1, b"*/*"), (10, b"*/*"), (1, b"text/event-stream"), (10, b"text/event-stream")]
+)
+async def test_what_was_revoked_while_an_operation_waited_for_its_turn_does_nothing(
+    people: People, front: Front, times: int, accept: bytes
+) -> None:
+    """Whoever has a key may have a hundred operations wait; the last of them begin a minute later."""
+    deal = await people.deployment.fund("10.00")
+    key_id = (await people.client.ask("{ viewer { keyId } }"))["viewer"]["keyId"]
+    async with _busy(front, people.client.account_id) as more_waits:
+        asked = asyncio.create_task(front.post(_approvals(deal.milestone(), times), people.client.token, accept))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not more_waits():  # noqa: ASYNC110 - it is no event of ours
+                await asyncio.sleep(0.001)
+        await people.operator.done("revokeApiKey", {"keyId": key_id}, "apiKey { revokedAt }")
+    status, answer = await asked
+    assert (status, orjson.loads(answer)["errors"][0]["extensions"]["code"]) == (401, "UNAUTHENTICATED")
+    assert await deal.states() == ["ACTIVE"], "not released"

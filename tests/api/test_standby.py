@@ -28,6 +28,7 @@ from escrow.access import Scope
 from escrow.database import counting, execute
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
+from tests.api.rates.test_rates import limited
 from tests.benchmarks.processes import serving, web_environment
 from tests.earnest.doctor.test_addresses import settings
 from tests.earnest.test_audit_and_erase import earnest
@@ -235,6 +236,39 @@ async def test_a_lock_that_a_paused_standby_has_replayed_holds_up_nobody(
             assert (read.reads[Read.FAILED], read.reads[Read.STANDBY]) == (1, 0)
     finally:
         await changing.close()
+
+
+async def test_what_fails_there_is_paid_for_once(
+    people: People, database: str, read: Replica, standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await people.deployment.propose(*["1.00"] * 30)
+    await caught_up(read)
+    query = "{ contracts { nodes { milestones { id submissions(first: 1) { nodes { id } } } } } }"
+    async with limited() as http:
+        asking = Caller(http, people.client.token)
+
+        async def price() -> int:
+            answer = (await asking.post(query)).json()
+            assert len(answer["data"]["contracts"]["nodes"][0]["milestones"]) == 30
+            return int(answer["extensions"]["cost"]["requested"])
+
+        await price()  # the document is known now
+        paid = [await price()]
+        monkeypatch.setattr(replica, "STATEMENT_SECONDS", 0.3)
+        read._let_go()  # its pool has the patience of before
+        await caught_up(read)
+        changing = await asyncpg.connect(database)
+        try:
+            await changing.execute("BEGIN; LOCK TABLE submissions IN ACCESS EXCLUSIVE MODE")
+            await caught_up(read)
+            async with standby.paused():
+                await changing.execute("ROLLBACK")
+                await execute(MUCH_IS_WRITTEN)
+                paid.append(await price())
+        finally:
+            await changing.close()
+    assert read.reads[Read.FAILED] == 1
+    assert paid[1] == paid[0]
 
 
 def slow_there(monkeypatch: pytest.MonkeyPatch) -> list[type[Exception]]:

@@ -14,6 +14,7 @@ from graphql import build_schema
 
 from earnest.generate import releases
 from escrow.release import RELEASE, VERSION
+from schema import error_codes
 from schema.build import sdl
 from tests.upgrade import former
 from webhooks.events import catalogue
@@ -25,6 +26,7 @@ type Query { contract(id: ID!, first: Int = 20, filter: Filter): Contract }
 input Filter { open: Boolean! = true, by: ID }
 type Contract { id: ID!, title: String, state: State! }
 enum State { OPEN CLOSED }
+scalar Day @specifiedBy(url: "https://days.test/one")
 """
 
 EVENTS: dict[str, Any] = {
@@ -45,19 +47,22 @@ EVENTS: dict[str, Any] = {
 }
 
 
+ERRORS: dict[str, Any] = {"codes": ["LATE", "NOT_FOUND"], "causes": {"ROLE": ["role"], "TWICE": []}}
+
 EVENT_CHANGED = "MadeContent.event changed its type."
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A release, and nothing declared."""
-    releases.write(SDL, EVENTS, tmp_path)
+    releases.write(SDL, EVENTS, ERRORS, tmp_path)
     return tmp_path
 
 
 def test_what_the_code_says_breaks_nothing_of_the_last_release() -> None:
     assert releases.broken_in_schema(sdl()) == []
     assert releases.broken_in_events(catalogue.schema_document()) == []
+    assert releases.broken_in_errors(error_codes.named()) == []
 
 
 def test_everything_that_is_packed_says_which_release_this_is() -> None:
@@ -101,6 +106,13 @@ def test_releases_are_ordered_by_their_numbers(folder: Path) -> None:
         ("open: Boolean! = true", "open: Boolean! = false", "default"),
         ("open: Boolean! = true", "open: Boolean!", "default"),
         ("input Filter { open: Boolean! = true", "input Filter @oneOf { open: Boolean", "exactly one"),
+        ("type Query {", "schema { query: Other } type Other { now: String } type Query {", "A query begins no more"),
+        (
+            '@specifiedBy(url: "https://days.test/one")',
+            '@specifiedBy(url: "https://days.test/two")',
+            "specified otherwise",
+        ),
+        ('@specifiedBy(url: "https://days.test/one")', "", "specified otherwise"),
     ],
 )
 def test_a_change_of_the_schema_that_breaks_a_client_is_found(folder: Path, was: str, now: str, said: str) -> None:
@@ -115,6 +127,7 @@ def test_a_change_of_the_schema_that_breaks_a_client_is_found(folder: Path, was:
         ("title: String", "title: String!"),
         ("first: Int = 20", "first: Int = 20, after: ID"),
         ("type Query {", 'type Query { "A word." now: String'),
+        ("enum State", "scalar Time type Mutation { go: Time } enum State"),
     ],
 )
 def test_what_a_schema_gains_breaks_nothing(folder: Path, was: str, now: str) -> None:
@@ -155,6 +168,21 @@ def test_a_change_of_events_that_misleads_a_receiver_is_found(
 def test_what_events_gain_misleads_nobody(folder: Path, was: str, now: str) -> None:
     assert was in json.dumps(EVENTS)
     assert releases.broken_in_events(json.loads(json.dumps(EVENTS).replace(was, now)), folder) == []
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ({"codes": ["NOT_FOUND"]}, ["The error code LATE was removed."]),
+        ({"causes": {"ROLE": ["role"]}}, ["The cause TWICE was removed."]),
+        ({"causes": {"ROLE": [], "TWICE": []}}, ["The cause ROLE has no role any more."]),
+        ({"codes": ["EARLY", "LATE", "NOT_FOUND"], "causes": {"NEW": [], "ROLE": ["role", "side"], "TWICE": []}}, []),
+    ],
+)
+def test_an_error_that_programs_go_by_is_missed_when_it_is_gone(
+    folder: Path, errors: dict[str, Any], said: list[str]
+) -> None:
+    assert releases.broken_in_errors(ERRORS | errors, folder) == said
 
 
 def test_a_break_that_is_declared_with_a_reason_and_a_date_passes(folder: Path) -> None:
@@ -208,3 +236,4 @@ def test_each_release_that_was_kept_can_be_read() -> None:
     for kept in releases.every():
         assert build_schema((kept / releases.SDL).read_text(encoding="utf-8")).query_type is not None
         assert json.loads((kept / releases.EVENTS).read_text(encoding="utf-8"))["$defs"]
+        assert json.loads((kept / releases.ERRORS).read_text(encoding="utf-8"))["codes"]

@@ -11,12 +11,12 @@ class Work:
     """Goes on until it is told to end."""
 
     def __init__(self, turns: Turns, owner: str) -> None:
-        self.has_begun = False
+        self.has_begun = self.has_waited = False
         self.may_end = asyncio.Event()
         self.task = asyncio.ensure_future(self._run(turns, owner))
 
     async def _run(self, turns: Turns, owner: str) -> None:
-        async with turns.of(owner):
+        async with turns.of(owner) as self.has_waited:
             self.has_begun = True
             await self.may_end.wait()
 
@@ -42,6 +42,7 @@ async def test_one_owners_others_wait_in_line_and_another_owner_does_not() -> No
     assert [work.has_begun for work in ours] == [True, True, True, False, False]
     for work in (*ours, theirs):
         await work.end()
+    assert [work.has_waited for work in (*ours, theirs)] == [False, False, True, True, True, False]
     assert not turns._under_way
     assert not turns._waiting
 

@@ -245,6 +245,13 @@ def test_the_same_list_asked_for_under_fifty_names_costs_fifty_statements() -> N
     assert _cost(nested) >= 20 * costs.STATEMENT
 
 
+@pytest.mark.parametrize("name", ["title", "__typename"])
+def test_a_plain_field_costs_for_each_further_name_that_it_is_asked_for_by(name: str) -> None:
+    page = "{ milestones(first: 100) { nodes { id %s } } }"
+    often = " ".join(f"a{n}: {name}" for n in range(40))
+    assert _cost(page % often) - _cost(page % name) >= 100 * 40 * costs.AGAIN
+
+
 @pytest.mark.parametrize("digits", [5, 5_000])
 def test_a_page_size_of_any_length_counts_as_the_most_that_there_is(digits: int) -> None:
     most = _cost("{ contracts(first: 100) { nodes { id milestones { id } } } }")
@@ -255,8 +262,8 @@ def test_a_page_size_of_any_length_counts_as_the_most_that_there_is(digits: int)
 
 async def test_what_is_compiled_was_earned_by_what_uses_cost() -> None:
     asked = " ".join(f"a{n}: eventTypes {{ ...F }}" for n in range(8))
-    query = f"{{ {asked} }} fragment F on EventType {{ name family description b: name c: name d: name e: name }}"
-    fields, worth_of_text = 8 * 8, len(query) / CHARACTERS_A_FIELD
+    query = f"{{ {asked} }} fragment F on EventType {{ name family description schemaVersion isTest }}"
+    fields, worth_of_text = 8 * 6, len(query) / CHARACTERS_A_FIELD
     price = _cost(query)
     assert worth_of_text + 2 * FIELDS_A_USE < fields < price / costs.COMPILED
     assert price < COMPILED_AT_ONCE
