@@ -56,13 +56,18 @@ class Api:
         """The whole answer, errors and all. Raises `Unreachable` if nobody answers."""
         return await asyncio.to_thread(self._post, {"query": document, "variables": dict(variables)})
 
-    async def do(self, mutation: str, answer: str, *, once: str | None = None, **given: object) -> dict[str, Any]:
-        """The fields of `answer` after a mutation with this input, which is done once where it has a name by which to know it
-        again. Raises `Refused` if it was refused."""
+    async def do(self, mutation: str, answer: str, **given: object) -> dict[str, Any]:
+        """The fields of `answer` after a mutation with this input. Raises `Refused` if it was refused."""
+        return await self._do(mutation, "", answer, given)
+
+    async def do_once(self, key: str, mutation: str, answer: str, **given: object) -> dict[str, Any]:
+        """The same, done once however often it is asked for by this key. Raises `Refused` if it was refused."""
+        return await self._do(mutation, f" @idempotent(key: {json.dumps(key)})", answer, given)
+
+    async def _do(self, mutation: str, directive: str, answer: str, given: Mapping[str, object]) -> dict[str, Any]:
         input_type = f"{mutation[0].upper()}{mutation[1:]}Input"
-        known_by = f" @idempotent(key: {json.dumps(once)})" if once is not None else ""
         document = (
-            f"mutation Do($input: {input_type}!) {{ {mutation}(input: $input){known_by} {{ {answer} "
+            f"mutation Do($input: {input_type}!) {{ {mutation}(input: $input){directive} {{ {answer} "
             "userErrors { code message field } } }"
         )
         payload: dict[str, Any] = (await self.ask(document, input=given))[mutation]

@@ -189,7 +189,7 @@ async def make_people(url: str, operator_key: str) -> People:
 
 
 async def _open_account(operator: Api, name: str, kind: str, scopes: tuple[Scope, ...]) -> Person:
-    opened = await operator.do("createAccount", "account { id }", once=f"demo: {name}", name=name, type=kind)
+    opened = await operator.do_once(f"demo: {name}", "createAccount", "account { id }", name=name, type=kind)
     account_id = opened["account"]["id"]
     made = await operator.do(
         "createApiKey", "secret", accountId=account_id, name="Demo", scopes=[scope.name for scope in scopes]
