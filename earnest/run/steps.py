@@ -36,10 +36,15 @@ Step = Callable[[Deployment], Awaitable[list[str]]]
 async def migrate(deployment: Deployment) -> list[str]:
     """Bring the tables up to date."""
     from earnest.operator import in_one_line
+    from earnest.run.refusing import CannotStart
+    from escrow.migrate import NotYet
     from escrow.migrate import migrate as apply
 
-    with in_one_line():
-        applied = await apply(deployment.settings.database_url)
+    try:
+        with in_one_line():
+            applied = await apply(deployment.settings.database_url)
+    except NotYet as why:
+        raise CannotStart(str(why)) from None
     return [f"migrated: {', '.join(applied)}"] if applied else []
 
 
