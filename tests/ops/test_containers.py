@@ -28,6 +28,8 @@ COMPOSE: Final[dict[str, Any]] = yaml.safe_load((OPS / "compose.yaml").read_text
 SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
 OURS: Final = {name: service for name, service in SERVICES.items() if service["image"] == "earnest"}
 LOCK: Final = "ops/requirements.lock"
+PROXIES: Final = "FORWARDED_ALLOW_IPS"
+"""Uvicorn's own variable: whose word it takes for who asks."""
 
 VARIABLE: Final = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 
@@ -115,9 +117,14 @@ def test_services_wait_for_what_is_there() -> None:
     assert OURS["migrate"]["restart"] == "no"
 
 
+def test_the_proxy_before_the_containers_can_be_believed() -> None:
+    assert filled(**{PROXIES: "172.18.0.0/16"})[PROXIES] == "172.18.0.0/16"
+    assert filled()[PROXIES] == "127.0.0.1,::1"
+
+
 def test_every_variable_of_the_compose_file_means_something_and_stands_in_the_example() -> None:
     text = (OPS / "compose.yaml").read_text()
-    assert all(set(service["environment"]) <= known() for service in OURS.values())
+    assert all(set(service["environment"]) <= known() | {PROXIES} for service in OURS.values())
     assert {found[0] for found in VARIABLE.findall(text)} == set(example())
 
 
