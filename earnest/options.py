@@ -47,7 +47,7 @@ def folder(text: str) -> Path:
 
 
 def identifier(text: str) -> str:
-    """What something is called by us: ctr_…, sha256:…; anything else can't be looked for."""
-    if not (text and text.isascii() and text.isprintable()):
+    """What something is called by us: ctr_…, sha256:…; what is no text, as a broken paste is, can't be looked for."""
+    if not (text and text.isprintable()):
         raise argparse.ArgumentTypeError(f"{text!a} names nothing that there can be")
     return text
