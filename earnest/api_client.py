@@ -28,18 +28,21 @@ class Unreachable(ApiError):
 
 
 class Refused(ApiError):
-    """A `userError` or a top-level error, with its code."""
+    """A `userError` or a top-level error, with its code, and the field of the input that it is about."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        self.field = field
 
 
 class Api:
-    """The API at one address, with one key. Refuses with `CannotStart` an address that is none."""
+    """The API at one address, with one key. Refuses with `CannotStart` an address and a key that are none."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url, self._port = _parts(url)
+        if not _is_word(key):
+            raise CannotStart("what was given as the key is none; one looks like ek_…")
         self._key = key
 
     async def ask(self, document: str, **variables: object) -> dict[str, Any]:
@@ -72,7 +75,7 @@ class Api:
         )
         payload: dict[str, Any] = (await self.ask(document, input=given))[mutation]
         for error in payload["userErrors"]:
-            raise Refused(error["code"], f"{error['message']} ({mutation})")
+            raise Refused(error["code"], f"{error['message']} ({mutation})", field=error["field"])
         return payload
 
     def _post(self, body: object) -> dict[str, Any]:
@@ -85,14 +88,16 @@ class Api:
         }
         try:
             connection.request("POST", self._url.path, json.dumps(body), headers)
-            answer = json.loads(connection.getresponse().read())
+            text = connection.getresponse().read()
         except (OSError, HTTPException, ValueError) as error:
             raise Unreachable(f"no answer from {self._url.geturl()}: {error}") from None
         finally:
             connection.close()
-        if not isinstance(answer, dict):
-            raise self._not_earnest()
-        return answer
+        with suppress(ValueError):
+            answer = json.loads(text)
+            if isinstance(answer, dict):
+                return answer
+        raise self._not_earnest()
 
     def _not_earnest(self) -> Unreachable:
         return Unreachable(f"what answers at {self._url.geturl()} is not Earnest")
@@ -101,8 +106,13 @@ class Api:
 def _parts(url: str) -> tuple[SplitResult, int]:
     """An address with its port, be it the usual one; refuses with `CannotStart` what is none."""
     with suppress(ValueError):
-        parts = urlsplit(url.rstrip("/") + "/graphql")
+        parts = urlsplit(url.rstrip("/").removesuffix("/graphql") + "/graphql")
         port = parts.port if parts.port is not None else PORTS.get(parts.scheme)
-        if parts.hostname and port:
+        if _is_word(url) and parts.hostname and parts.scheme in PORTS and port:
             return parts, port
     raise CannotStart(f"“{url}” is no address such as http://127.0.0.1:8000")
+
+
+def _is_word(text: str) -> bool:
+    """Whether HTTP can carry it in a line: ASCII, without spaces and what isn't seen."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text

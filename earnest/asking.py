@@ -26,7 +26,7 @@ def door(args: argparse.Namespace, directory: Path | None = None) -> tuple[str, 
     if args.url is not None and args.key is not None:
         return args.url, args.key
     found = people(args, directory)
-    return found.url, args.key or found.by_role()[args.role].key
+    return found.url, args.key if args.key is not None else found.by_role()[args.role].key
 
 
 def people(args: argparse.Namespace, directory: Path | None = None) -> People:

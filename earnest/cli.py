@@ -83,18 +83,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if (refusal := _of_files(error)) is None:
             raise
-        where = f" to {error.filename}" if error.filename is not None else ""
-        print(
-            f"earnest: nothing can be written{where} ({error.strerror}): make room, and begin again; "
-            "what was there is as it was",
-            file=sys.stderr,
-        )
+        print(f"earnest: {refusal}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _of_files(error: OSError) -> str | None:
+    """What has to change where nothing more can be written, or a file is somebody else's; `None` for all other errors."""
+    if error.errno in NO_ROOM:
+        where = f" to {error.filename}" if error.filename is not None else ""
+        return (
+            f"nothing can be written{where} ({error.strerror}): make room, and begin again; what was there is as it was"
+        )
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return f"this user may not use {error.filename} ({error.strerror}): begin again as one who may, or let this one"
+    return None
 
 
 def _say_everything() -> None:

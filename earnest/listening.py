@@ -125,7 +125,7 @@ class Listener:
                 url=url, description=DESCRIPTION, eventTypes=self._event_types,
             )  # fmt: skip
         except Refused as refusal:
-            if refusal.code != "INVALID_INPUT":
+            if refusal.field != "url":
                 raise
             raise CannotStart(
                 f"This deployment takes no endpoint on this machine ({refusal}). It must run here, and with "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from escrow.environment import whole_number
 
@@ -36,3 +37,17 @@ def day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"“{text}” is no day such as 2026-11-29") from None
+
+
+def folder(text: str) -> Path:
+    """A folder's path. An empty one is that of a variable that isn't set, and would mean wherever the command was begun."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("no folder is named: is a variable empty?")
+    return Path(text)
+
+
+def identifier(text: str) -> str:
+    """What something is called by us: ctr_…, sha256:…; what is no text, as a broken paste is, can't be looked for."""
+    if not (text and text.isprintable()):
+        raise argparse.ArgumentTypeError(f"{text!a} names nothing that there can be")
+    return text

@@ -51,6 +51,8 @@ class Place(Protocol):
 
 def place_at(url: str) -> Place:
     """The folder or the object store of that address. Refuses with `Unusable` what is neither."""
+    if not url.strip():  # a variable that isn't set; as a path it would mean wherever the command was begun
+        raise Unusable("no archive is named: it must be a folder, or an object store's URL")
     return ObjectStore(url) if "://" in url else Folder(Path(url))
 
 

@@ -35,6 +35,9 @@ from escrow.settings import tortoise_config
 MIGRATION_LOCK: Final = 0x6D69_6772_6174_65
 """The advisory lock's number, the same in every release: "migrate" in ASCII."""
 
+VERSION_MIN: Final = 18
+"""The oldest PostgreSQL that has what the tables need."""
+
 TURN_SECONDS: Final = 0.1
 """Between two questions whether another migrator is done. To wait inside of a statement would hold up the building of indexes."""
 
@@ -76,7 +79,7 @@ class Extent(StrEnum):
 
 
 class NotYet(Exception):
-    """What is asked for would break processes that may still run; says which, and what to do."""
+    """What is asked for can't be done here as it is, or would break processes that may still run; says why, and what to do."""
 
 
 async def migrate(url: str, extent: Extent = Extent.ALL) -> list[str]:
@@ -91,6 +94,7 @@ async def migrate(url: str, extent: Extent = Extent.ALL) -> list[str]:
     async with TortoiseContext() as context:
         await context.init(config=config)
         async with _alone() as connection:
+            await _refuse_unfit(connection)
             steps = await _steps(config["apps"])
             wanted = await _wanted(steps, extent)
             if Part.AFTER in map(part_of, wanted):
@@ -100,6 +104,22 @@ async def migrate(url: str, extent: Extent = Extent.ALL) -> list[str]:
             await _learn(connection)
             await _renew_titles()
     return applied
+
+
+async def _refuse_unfit(connection: Connection) -> None:
+    """Raise `NotYet` where the server is too old or the database not in UTF-8: the first step would fail by a collation."""
+    (found,) = await connection.fetch(_FITNESS)
+    if found["major"] < VERSION_MIN:
+        raise NotYet(f"PostgreSQL {found['version']} is too old: upgrade it to {VERSION_MIN} or newer (pg_upgrade)")
+    if found["encoding"] != "UTF8":
+        make = "make one with createdb --encoding UTF8 --template template0, and name it in DATABASE_URL"
+        raise NotYet(f"the database's encoding is {found['encoding']}, and has to be UTF8: {make}")
+
+
+_FITNESS: Final = """
+SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_version') AS version,
+    current_setting('server_encoding') AS encoding
+"""
 
 
 async def pending(part: Part | None = None) -> list[str]:

@@ -38,7 +38,9 @@ def check_is_of(backups: Path, identifier: int | None, whose: str) -> None:
 
 
 def of_backups(backups: Path) -> int | None:
-    """The identifier of the cluster whose log is kept there, or whose copies; `None` where nothing says so."""
+    """The identifier of the cluster whose log is kept there, or whose copies; `None` where nothing says so. Refuses with
+    `CannotStart` where that can't be told."""
+    taking.check_readable(backups)
     for path in sorted((backups / WAL).glob("*"), reverse=True):
         if LOG_FILE.fullmatch(path.name) and (said := _read(path, _IN_LOG)) is not None and said[0] & _IS_SAID:
             return int(said[1])

@@ -72,5 +72,8 @@ async def recovered(database_url: str, process: asyncio.subprocess.Process) -> N
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             pass
         if process.returncode is not None:
-            raise CannotStart("PostgreSQL ended while it recovered: the moment may lie after all that was kept")
+            raise CannotStart(
+                "PostgreSQL ended while it recovered: the moment may lie after all that was kept; "
+                "without --to everything that was kept comes back, up to the last commit"
+            )
         await asyncio.sleep(POLL_SECONDS)

@@ -73,7 +73,11 @@ def choose(backups: Path, until: datetime | None, *, written: Path | None = None
 
 
 def remark(backups: Path, until: datetime | None) -> str | None:
-    """What whoever wants a moment back should know that a former restore undid: there is no way to it; `None` for all others."""
+    """What whoever wants a moment back should know that a former restore undid: there is no way to it; `None` for all others.
+
+    Refuses with `CannotStart` a folder that can't be read.
+    """
+    taking.check_readable(backups)
     undone = timelines.newest([backups / WAL]).undone
     if until is None or undone is None or not undone[0] < until < undone[1]:
         return None

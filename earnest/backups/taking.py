@@ -79,8 +79,22 @@ def make_folder(backups: Path) -> None:
         raise CannotStart(f"{backups} can't be used for backups: {error.strerror}") from None
 
 
+def check_readable(backups: Path) -> None:
+    """Refuse with `CannotStart` a folder that is there and lets nobody like us look into it: `glob` takes it for an empty one."""
+    for folder in (backups, backups / WAL):
+        try:
+            next(folder.iterdir(), None)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise CannotStart(
+                f"{folder} can't be read ({error.strerror}): begin again as a user who may, or let this one read it"
+            ) from None
+
+
 def bases(backups: Path) -> Sequence[Base]:
-    """All bases, the oldest first."""
+    """All bases, the oldest first. Refuses with `CannotStart` where that can't be told."""
+    check_readable(backups)
     found = []
     for path in sorted(backups.glob("base-*")):
         try:

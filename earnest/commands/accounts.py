@@ -1,6 +1,7 @@
 """Open, list, disable and enable accounts, appoint mediators, and look after members; as the operator."""
 
 import argparse
+import sys
 
 from earnest import operator
 from earnest.operator import Answer
@@ -68,6 +69,8 @@ async def create(args: argparse.Namespace, by: Actor) -> Answer:
     from escrow.accounts import commands
 
     owner = None
+    if args.owner is None and args.owner_name is not None:
+        raise CannotStart("--owner-name says only how the owner is called: name the person with --owner, too")
     if args.owner is not None:
         member_id = ids.new(ids.Kind.MEMBER)
         owner = commands.MemberDraft(member_id=member_id, person=args.owner, name=args.owner_name or args.owner)
@@ -113,10 +116,13 @@ async def set_rate(args: argparse.Namespace, by: Actor) -> Answer:
     """Say how much the keys of an account may use."""
     from escrow import pipeline
     from escrow.accounts import commands
+    from escrow.environment import shortened, whole_number
 
-    if args.points != "default" and not (args.points.isascii() and args.points.isdigit()):
-        raise CannotStart(f"the rate is {args.points!r}; it must be points a second, such as 50000, or default")
-    points = None if args.points == "default" else int(args.points)
+    points = None if args.points == "default" else whole_number(args.points, 0, sys.maxsize)
+    if points is None and args.points != "default":
+        raise CannotStart(
+            f"the rate is {shortened(args.points)}; it must be points a second, such as 50000, or default"
+        )
     await pipeline.run(commands.SetRate(account_id=args.account, points_per_second=points), by=by)
     return Answer(
         notes=[f"{args.account} may use {f'{points} points a second' if points else 'what is granted to all'}"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -54,22 +55,29 @@ async def apply(place: str, before: date | None, *, moves: bool) -> None:
                 connected(settings.database_url),
                 acts.noted("Archive", subject=f"before {until:%Y-%m-%d}"),
             ):
-                await _carry(store, until, moves=moves, kept=now - until)
+                if not await _carry(store, until, moves=moves, kept=now - until):
+                    said = f"nothing to be archived: what happened before {until:%Y-%m-%d} is there already, or there is none"
+                    print(said, file=sys.stderr)
         except (segments.Unusable, segments.Unreachable) as error:
             raise CannotStart(str(error)) from None
         except asyncpg.UniqueViolationError:
             raise CannotStart("somebody else archives at the same time: begin again when they are done") from None
 
 
-async def _carry(store: segments.Store, until: datetime, *, moves: bool, kept: timedelta) -> None:
-    """Copy the log up to a moment, and with `moves` take deliveries along that were finished longer ago than `kept`."""
+async def _carry(store: segments.Store, until: datetime, *, moves: bool, kept: timedelta) -> int:
+    """Copy the log up to a moment, and with `moves` take deliveries along that were finished longer ago than `kept`; gives how
+    many files that made."""
     from escrow import archived_log
     from webhooks.delivery import archived_deliveries
     from webhooks.owner.replays import position_recorded_before
 
+    made = 0
     position = await position_recorded_before(until.timestamp())
     async for segment in archived_log.copy(store, until=position):
         print(segment.line(), flush=True)
+        made += 1
     if moves:
         async for segment in archived_deliveries.move(store, kept=kept):
             print(segment.line(), flush=True)
+            made += 1
+    return made

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from earnest.backups.archiving import BACKUPS, named
-from earnest.options import whole
+from earnest.options import folder, whole
 
 KEPT_MAX = 1_000_000
 
@@ -14,7 +14,7 @@ KEPT_MAX = 1_000_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         default=named(os.environ),
         help=f"where backups are kept; by default what {BACKUPS} says",

@@ -9,7 +9,7 @@ from typing import Any
 
 from earnest import operator
 from earnest.operator import Answer
-from earnest.options import whole
+from earnest.options import identifier, whole
 from earnest.run.refusing import CannotStart
 from escrow.access import Actor
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("remove", remove, "forget a coupling; neither side changes"),
     ):
         action = actions.add_parser(name, help=help_)
-        action.add_argument("name", metavar="NAME", help="its name")
+        action.add_argument("name", type=identifier, metavar="NAME", help="its name")
         action.set_defaults(handler=handler)
         if name == "resume":
             action.add_argument(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from earnest import operator
 from earnest.operator import Answer
+from earnest.options import identifier
 from earnest.run.refusing import CannotStart
 from escrow.access import Actor
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     adding.set_defaults(handler=add)
     actions.add_parser("list", help="list them").set_defaults(handler=list_all)
     removing = actions.add_parser("remove", help="take documents back")
-    removing.add_argument("ids", metavar="DOCUMENT", nargs="+", help="its documentId: sha256:…")
+    removing.add_argument("ids", type=identifier, metavar="DOCUMENT", nargs="+", help="its documentId: sha256:…")
     removing.set_defaults(handler=remove)
 
 
@@ -72,9 +73,12 @@ def _documents_in(file: Path) -> Iterator[tuple[str, str]]:
         return
     try:
         manifest = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CannotStart(f"{file} is not JSON: {error}") from None
-    for name, document in _in_manifest(manifest):
+    found = list(_in_manifest(manifest))
+    if not found:
+        raise CannotStart(f"{file} holds no document")
+    for name, document in found:
         if not isinstance(document, str):
             raise CannotStart(f"{file} holds no document at “{name}”: it must be a text")
         yield f"{file.name}: {name}", document
@@ -96,8 +100,11 @@ def _in_manifest(manifest: object) -> Iterator[tuple[str, object]]:
 def _check(name: str, text: str) -> None:
     from graphql import GraphQLError, parse, validate
 
+    from escrow.writing import storable
     from schema.build import executable
 
+    if storable(name) != name or "\0" in text:  # a comment may hold what the database doesn't
+        raise CannotStart(f"{name} is not a document that can be kept: its name, or what is in it, is no text")
     try:
         errors = validate(executable(), parse(text), max_errors=1)
     except GraphQLError as error:

@@ -4,13 +4,15 @@ import argparse
 import asyncio
 import sys
 
+from earnest.options import identifier
+
 REFUSED = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The contract, and one event of it if not all its words are to go."""
-    parser.add_argument("contract", metavar="CONTRACT", help="the contract's id, ctr_…")
-    parser.add_argument("--event", metavar="EVT", help="only the words of this event, evt_…")
+    parser.add_argument("contract", type=identifier, metavar="CONTRACT", help="the contract's id, ctr_…")
+    parser.add_argument("--event", type=identifier, metavar="EVT", help="only the words of this event, evt_…")
 
 
 def run(args: argparse.Namespace) -> int:

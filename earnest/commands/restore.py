@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from earnest.backups.archiving import BACKUPS, named
-from earnest.options import moment
+from earnest.options import folder, identifier, moment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="backups",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         default=named(os.environ),
         help=f"where backups are kept; by default what {BACKUPS} says",
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--into",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         help="make the data folder of a server of your own there, to be started by you; then run `earnest restore --finish`",
     )
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--settle",
+        type=identifier,
         metavar="ORDER",
         help="the money of this lost order was dealt with by hand: it holds up no other of its contract any more",
     )
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from earnest.run.embedded import names_servers
     from earnest.run.refusing import CannotStart
 
+    _check_meaning(args)
     if args.settle is not None:
         return asyncio.run(_settle(args.settle))
     if args.finish:
@@ -76,6 +78,22 @@ def run(args: argparse.Namespace) -> int:
             "DATABASE_URL names a server of your own: `--into FOLDER` makes its data folder, and `--finish` says what comes then"
         )
     return asyncio.run(_restore_embedded(backups, args.until))
+
+
+def _check_meaning(args: argparse.Namespace) -> None:
+    """Refuse with `CannotStart` options of which one would be passed over: who said `--declare` doesn't mean a restore."""
+    from earnest.run.refusing import CannotStart
+
+    if args.declare and not args.finish:
+        raise CannotStart(
+            "--declare says how a server was put back, and nothing is restored by it: say --finish --declare"
+        )
+    ways = {"--settle": args.settle is not None, "--finish": args.finish, "--into": args.into is not None}
+    named = [name for name, is_said in ways.items() if is_said]
+    if args.until is not None and named and named != ["--into"]:
+        named.append("--to")
+    if len(named) > 1:
+        raise CannotStart(f"{' and '.join(named)} are different things to do: say one of them")
 
 
 def _prepare(backups: Path, data: Path, until: datetime | None) -> int:

@@ -22,8 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     linking.add_argument(
         "--scope",
         action="append",
-        choices=[scope.value for scope in Scope],
-        help="what it may be used for; may be repeated; default: everything that the account may",
+        choices=list(Scope.spellings()),
+        metavar="SCOPE",
+        help=f"what it may be used for: {', '.join(Scope)} (or as GraphQL spells them: CONTRACTS_READ); may be repeated; "
+        "default: everything that the account may",
     )
     linking.add_argument(
         "--contract", action="append", metavar="CONTRACT", help="limit it to this one; may be repeated"
@@ -114,7 +116,11 @@ async def list_sessions(args: argparse.Namespace, by: Actor) -> Answer:
     from earnest.commands.accounts import existing
     from escrow.accounts import queries
 
-    account_id = await operator.found_operator() if args.operator else args.account
+    account_id = args.account
+    if args.operator:
+        account_id = await queries.operator_id()
+        if account_id is None:
+            return Answer(notes=["There is no operator yet: the first key or link of it makes it"])
     await existing(account_id, by)
     rows = [
         (

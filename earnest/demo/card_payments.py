@@ -61,7 +61,7 @@ class CardPayments(Story):
         """Gives the deposit's order, and where the stand-in is."""
         self.say("The client pays by card, and the card's bank wants to see the client first (3-D Secure).")
         await self.fund(sketches, token=ASKS_THE_PAYER)
-        await self.timeline.until("deposit.action_required")
+        await self.timeline.until("deposit.action_required", instead="deposit.failed")
         deposit = await self._asked_for()
         page = deposit["nextAction"]["url"]
         self.say("The client alone is shown the address of the bank's page (Deposit.nextAction). They say yes there.")

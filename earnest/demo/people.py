@@ -163,6 +163,8 @@ def read_keys(path: Path) -> People | None:
         return People(url=url, **{role: Person(**person) for role, person in found.items()})
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise CannotStart(f"the keys can't be read from {path}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise CannotStart(f"{path} is damaged: move it away, and the next start makes new keys") from None
 

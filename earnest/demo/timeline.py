@@ -82,13 +82,14 @@ class Timeline:
                 return False
             await asyncio.sleep(POLL_SECONDS)
 
-    async def until(self, type_: str, milestone_id: str | None = None) -> Event:
-        """The next event of the type, after the one that was waited for last; refuses after `PATIENCE_SECONDS`."""
+    async def until(self, type_: str, milestone_id: str | None = None, *, instead: str | None = None) -> Event:
+        """The next event of the type, or of the one that may come `instead`, after the one that was waited for last; refuses
+        after `PATIENCE_SECONDS`."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             await self.catch_up()
             for place, event in enumerate(self._seen[self._waited_to :], start=self._waited_to):
-                if event["type"] == type_ and milestone_id in (None, event["data"].get("milestoneId")):
+                if event["type"] in (type_, instead) and milestone_id in (None, event["data"].get("milestoneId")):
                     self._waited_to = place + 1
                     return event
             if time.monotonic() > deadline:

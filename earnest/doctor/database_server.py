@@ -11,9 +11,9 @@ import asyncpg
 from earnest.backups.taking import SLOT
 from earnest.doctor.findings import Finding, Grade, fine, in_a_line, odd, wrong
 from escrow.database import configuration
+from escrow.migrate import VERSION_MIN
 
 SUBJECT: Final = "PostgreSQL"
-VERSION_MIN: Final = 18
 ANSWER_SECONDS: Final = 5.0
 EXTENSIONS: Final = frozenset({"plpgsql"})
 """Those that the tables need; PostgreSQL has them unless somebody took them away."""

@@ -23,7 +23,10 @@ def look(backups: Path | None, *, now: datetime | None = None) -> Sequence[Findi
 
 
 def _found(backups: Path, now: datetime) -> Finding:
-    every = taking.bases(backups)
+    try:
+        every = taking.bases(backups)
+    except CannotStart as refusal:
+        return odd(SUBJECT, str(refusal), "as it says; else nobody looks whether the newest state can be brought back")
     if not every:
         return odd(SUBJECT, f"there is none in {backups}", "`earnest backup`, and once a night from now on")
     timeline = timelines.newest([backups / WAL])

@@ -27,6 +27,9 @@ START_SECONDS = 120.0
 """Long enough for a recovery after a power cut; a start that fails says so at once."""
 FAST_STOP_SECONDS = 30.0
 IMMEDIATE_STOP_SECONDS = 5.0
+NOT_REACHED = "recovery ended before configured recovery target was reached"
+"""What PostgreSQL says where no commit lies after the moment that it was to stop at."""
+
 LAST_WORDS = "LOG:  database system is shut down"
 """What every server says in the end, whyever it ends."""
 
@@ -175,7 +178,7 @@ class EmbeddedPostgres:
             try:
                 self.version = await ensure_database(self.database_url("postgres"), DATABASE)
                 return
-            except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+            except (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
                 pass  # not there yet
             except asyncpg.PostgresError as error:
                 raise self._damaged(", ".join(str(error).splitlines())) from error
@@ -187,9 +190,7 @@ class EmbeddedPostgres:
     def _reason(self) -> str:
         lines = [line for line in lines_since(self._log, self._log_began) if not line.endswith(LAST_WORDS)]
         for line in reversed(lines):
-            if found := re.search(
-                r"(?:FATAL(?!:  the database system is starting up)|PANIC|initdb: error|cannot run).*", line
-            ):
+            if found := re.search(r"(?:FATAL(?!:  the database system is )|PANIC|initdb: error|cannot run).*", line):
                 return found[0]
         return lines[-1].strip() if lines else "it said nothing"
 
@@ -199,6 +200,11 @@ class EmbeddedPostgres:
             return CannotStart(
                 f"PostgreSQL doesn't start on {self._data} ({reason}): make room there, and start again; "
                 "the data are as they were"
+            )
+        if NOT_REACHED in reason:  # only a restore names a moment, and it puts back what was there
+            return CannotStart(
+                "all that was kept ends before the moment that was to be restored: "
+                "without --to everything that was kept comes back, up to the last commit"
             )
         return CannotStart(
             f"PostgreSQL doesn't start on {self._data} ({reason}): restore {folder} from a backup, or move it away "

@@ -14,7 +14,17 @@ from earnest.run.refusing import CannotStart
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:99999", "http://127.0.0.1:port", "localhost:8000", "http://[::1", ""]
+    "url",
+    [
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:port",
+        "localhost:8000",
+        "http://[::1",
+        "",
+        "http://a b",
+        "ftp://a",
+        "http://a/ü",
+    ],
 )
 def test_what_is_no_address_is_refused_in_one_line(
     url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -27,9 +37,24 @@ def test_what_is_no_address_is_refused_in_one_line(
         assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("key", ["", "ключ", "ek_1\nx: y", "ek_1 "])
+def test_what_is_no_key_is_refused_without_being_told(
+    key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
+    assert cli.main(["api", "query { viewer { role } }", "--url", "http://127.0.0.1:9", "--key", key]) == cli.REFUSED
+    assert capsys.readouterr().err == "earnest: what was given as the key is none; one looks like ek_…\n"
+
+
 def test_an_address_without_a_port_has_the_usual_one() -> None:
-    assert [Api(url, "")._port for url in ("http://[::1]/", "https://escrow.example.com")] == [80, 443]
-    assert Api("http://[::1]/", "")._url.hostname == "::1"
+    assert [Api(url, "ek_1")._port for url in ("http://[::1]/", "https://escrow.example.com")] == [80, 443]
+    assert Api("http://[::1]/", "ek_1")._url.hostname == "::1"
+
+
+def test_the_address_of_graphql_that_a_start_prints_is_taken_too() -> None:
+    assert {Api(f"http://127.0.0.1:8000{end}", "ek_1")._url.geturl() for end in ("", "/", "/graphql", "/graphql/")} == {
+        "http://127.0.0.1:8000/graphql"
+    }
 
 
 @asynccontextmanager
@@ -47,8 +72,8 @@ async def answering(body: bytes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-@pytest.mark.parametrize("body", [b'{"status": "ok"}', b"[]", b'{"data": null}', b'"ok"'])
-async def test_json_that_is_no_answer_is_of_somebody_else(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b'{"status": "ok"}', b"[]", b'{"data": null}', b'"ok"', b"<p>hello"])
+async def test_what_is_no_answer_is_of_somebody_else(body: bytes) -> None:
     async with answering(body) as url:
         with pytest.raises(Unreachable, match=f"what answers at {url}/graphql is not Earnest"):
             await Api(url, "ek_1").ask("query Who { viewer { accountId } }")

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +18,12 @@ from signal import SIGKILL
 
 import pytest
 
-from earnest.backups import programs, restoring, taking
+from earnest.backups import archiving, cluster, programs, restoring, taking
 from earnest.backups.programs import for_libpq
+from earnest.backups.taking import WAL
 from earnest.commands import backup, restore
+from earnest.doctor import kept_backups
+from earnest.doctor.findings import Grade
 from earnest.engines.processes import start_time
 from earnest.run.refusing import CannotStart
 from tests.escrow.test_settings import MINIMAL
@@ -89,6 +93,33 @@ def test_where_a_restore_undid_all_that_was_copied_nothing_is_restored(tmp_path:
     (tmp_path / "wal" / "00000002.history").write_text("1\t0/FF000000\tno recovery target specified\n")
     with pytest.raises(CannotStart, match="a time that an earlier restore undid: choose a later moment"):
         restoring.choose(tmp_path, None)
+
+
+@pytest.mark.parametrize("name", ["", WAL], ids=["all of it", "the log"])
+def test_what_cannot_be_looked_into_is_not_taken_for_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    closed, inside = tmp_path / name, Path.iterdir
+
+    def opened(folder: Path) -> Iterator[Path]:
+        if folder == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return inside(folder)
+
+    (tmp_path / WAL).mkdir()
+    monkeypatch.setattr(Path, "iterdir", opened)
+    for look in (
+        lambda: restoring.choose(tmp_path, None),
+        lambda: restoring.remark(tmp_path, NOON),
+        lambda: cluster.of_backups(tmp_path),
+        lambda: archiving.settings_for(tmp_path, tmp_path / "data"),
+    ):
+        with pytest.raises(
+            CannotStart, match=f"^{closed} can't be read \\(Permission denied\\): begin again as a user who may"
+        ):
+            look()
+    (finding,) = kept_backups.look(tmp_path)
+    assert (finding.grade, f"{closed} can't be read" in finding.what) == (Grade.ODD, True)
 
 
 def test_without_a_backup_nothing_is_restored(tmp_path: Path) -> None:

@@ -52,6 +52,19 @@ def test_whoever_reads_no_further_gets_no_traceback(
     assert capsys.readouterr().err == ""
 
 
+def test_a_file_of_somebody_else_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fetch() -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/srv/earnest/build")
+
+    monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
+    monkeypatch.setattr("earnest.run.fetching.fetch", fetch)
+    assert main(["explorer"]) == REFUSED
+    said = "this user may not use /srv/earnest/build (Permission denied): begin again as one who may, or let this one"
+    assert capsys.readouterr().err == f"earnest: {said}\n"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
 def test_a_full_disk_is_one_line_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -178,6 +178,23 @@ async def _break_off_while_recovering(root: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(in_place, "recovered", interrupted)
     with pytest.raises(KeyboardInterrupt):
         await _restore(root)
+
+
+async def test_a_moment_after_the_last_commit_is_refused_with_the_way_to_that_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    backups = tmp_path / "backups"
+    monkeypatch.setenv(BACKUPS, str(backups))
+    async with _running(tmp_path) as connection:
+        url = f"postgres://postgres:@/earnest?host={await connection.fetchval('SHOW unix_socket_directories')}"
+        taking.take(url, backups)
+        await connection.execute("CREATE TABLE kept AS SELECT 1 AS row")
+    with pytest.raises(CannotStart, match="without --to everything that was kept comes back, up to the last commit"):
+        async with in_place.restored(tmp_path, backups, datetime.now(UTC) + timedelta(days=1)):
+            pytest.fail("nothing was ever written then")
+    async with _running(tmp_path) as connection:
+        assert await connection.fetchval("SELECT row FROM kept") == 1
 
 
 async def test_a_real_server_goes_on_and_hands_on_what_it_writes(

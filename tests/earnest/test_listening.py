@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from earnest.api_client import Api, Unreachable
+from earnest.api_client import Api, Refused, Unreachable
 from earnest.listening import STATE_FILE, Listener
 from earnest.run.refusing import CannotStart
 
@@ -56,6 +56,25 @@ async def test_an_endpoint_is_enabled_again_although_earnest_was_away_just_then(
         *["Earnest does not answer"] * 2,  # once for each, however often it was asked
         "It is back; going on where it stopped.",
     ]
+
+
+async def test_what_is_wrong_with_the_types_of_events_is_not_laid_on_the_deployment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earnest, refused = Earnest(), {"code": "INVALID_INPUT", "message": "There is no such thing."}
+
+    def refusing(field: str) -> None:
+        async def answer(document: str, variables: Mapping[str, object]) -> dict[str, Any]:
+            return {"data": {"createWebhookEndpoint": {"userErrors": [{**refused, "field": field}]}}}
+
+        monkeypatch.setattr(earnest, "answer", answer)
+
+    refusing("eventTypes.0")
+    with pytest.raises(Refused, match="INVALID_INPUT: There is no such thing"):
+        await listener(earnest, tmp_path, []).run(asyncio.Event())
+    refusing("url")
+    with pytest.raises(CannotStart, match="takes no endpoint on this machine"):
+        await listener(earnest, tmp_path, []).run(asyncio.Event())
 
 
 async def test_a_second_listener_of_an_account_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:

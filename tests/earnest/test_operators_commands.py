@@ -82,6 +82,11 @@ class TestOnADatabase:
         _, member = (await earnest(f"accounts members list {account_id}")).lines
         assert member.split()[1:] == ["owner", "ana@x.example", "Ana"]
 
+    async def test_an_owner_has_to_be_named_before_it_is_called_something(self) -> None:
+        with pytest.raises(CannotStart, match="name the person with --owner"):
+            await earnest("accounts create Studio --owner-name Ana")
+        assert await database.fetch_value("SELECT count(*) FROM accounts") == 0
+
     async def test_a_link_opens_a_session_of_the_operator_an_account_or_a_member(self) -> None:
         account_id = await told("accounts create Studio --type agency --owner ana@x.example --owner-name Ana")
         member_id = (await earnest(f"accounts members list {account_id}")).lines[1].split()[0]
@@ -153,8 +158,10 @@ class TestOnADatabase:
         assert await database.fetch_value(stored, account_id) == 50_000
         await earnest(f"accounts rate {account_id} default")
         assert await database.fetch_value(stored, account_id) is None
-        with pytest.raises(CannotStart, match="must be points a second"):
-            await earnest(f"accounts rate {account_id} much")
+        for nothing in ("much", "-5", "9" * 5000):
+            with pytest.raises(CannotStart, match="must be points a second") as refused:
+                await earnest(f"accounts rate {account_id} -- {nothing}")
+            assert len(str(refused.value)) < 200
         for much in ("99", "100000001"):
             with pytest.raises(DomainError, match="100 to 100000000 points"):
                 await earnest(f"accounts rate {account_id} {much}")
@@ -190,6 +197,11 @@ class TestOnADatabase:
             ("a.json", "[]", "a manifest must be"),
             ("a.json", '{"x": 1}', "holds no document at “x”"),
             ("a.json", '{"operations": [{"id": "x"}]}', "holds no document at “0”"),
+            ("a.json", '{"operations": []}', "a.json holds no document$"),
+            ("a.json", "{}", "a.json holds no document$"),
+            ("a.json", "[" * 100_000, "is not JSON"),
+            ("a.json", json.dumps({"\ud800": "{ viewer { role } }"}), "is not a document that can be kept"),
+            ("a.json", json.dumps({"x": "{ viewer { role } } #\0"}), "is not a document that can be kept"),
         ],
     )
     async def test_a_file_that_is_not_valid_registers_nothing(
@@ -249,6 +261,12 @@ class TestOnADatabase:
         actor = await authenticate(await told(line))
         assert actor is not None
         assert actor.scopes == frozenset({Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE})
+        link = await told(f"sessions link --account {account_id} --scope CONTRACTS_WRITE --scope money:write")
+        code = tokens.read_code(link.partition("#")[2])
+        assert code is not None
+        found = await of_link(code)
+        assert found is not None
+        assert found.scopes == frozenset({Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE})
 
     async def test_what_was_done_here_is_shown_with_what_was_refused(self) -> None:
         await earnest("keys create --operator")
@@ -297,6 +315,8 @@ class TestOnADatabase:
 
     async def test_without_an_operator_there_are_no_keys_of_it_and_no_fees_to_set(self) -> None:
         assert (await earnest("keys list --operator")).notes
+        assert (await earnest("sessions list --operator")).notes
+        assert await database.fetch_value("SELECT count(*) FROM accounts") == 0  # whoever looks makes nothing
         with pytest.raises(DomainError) as caught:
             await earnest("fees set --client 1 --freelancer 1")
         assert caught.value.code is ErrorCode.INVALID_STATE
@@ -412,6 +432,12 @@ async def test_a_database_that_takes_no_writes_is_one_line(database_clone: str, 
     assert (code, said, remarked.count("\n")) == (2, "", 1), remarked
     assert remarked.startswith("earnest: the database takes no writes: cannot execute INSERT")
     assert "DATABASE_URL must name the primary" in remarked
+
+
+async def test_an_archive_that_gets_nothing_says_so(database_clone: str, redis_url: str, tmp_path: Path) -> None:
+    code, said, remarked = await started(f"archive {tmp_path}", **settings(database_clone, redis_url))
+    assert (code, said) == (0, "")
+    assert remarked.startswith("nothing to be archived: ")
 
 
 async def test_an_archive_of_a_database_that_is_away_or_empty_is_refused_too(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from escrow.archive_places import Unreachable, place_at
+from escrow.archive_places import Unreachable, Unusable, place_at
 
 
 def test_what_is_put_is_there_whole(tmp_path: Path) -> None:
@@ -28,6 +28,12 @@ def test_a_folder_that_is_full_is_unreachable_and_holds_no_part(
     with pytest.raises(Unreachable, match=r"log/1\.parquet can't be written to .*: No space left on device"):
         place_at(str(tmp_path)).put("log/1.parquet", b"a part of it")
     assert list((tmp_path / "log").iterdir()) == []
+
+
+def test_an_empty_name_is_not_the_folder_of_the_command() -> None:
+    for name in ("", " "):
+        with pytest.raises(Unusable, match="no archive is named"):
+            place_at(name)
 
 
 def test_a_file_in_place_of_the_folder_is_unreachable(tmp_path: Path) -> None:

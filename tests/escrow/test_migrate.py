@@ -47,11 +47,11 @@ def steps() -> list[Migration]:
 EVERY_STEP = [f"{step.app_label}.{step.name}" for step in steps()]
 
 
-async def empty(server: TestServer) -> str:
+async def empty(server: TestServer, how: str = "") -> str:
     """The URL of a new database without tables."""
     name = f"test_{secrets.token_hex(6)}"
     connection = await asyncpg.connect(server.url("postgres"))
-    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.execute(f"CREATE DATABASE {name} {how}")
     await connection.close()
     return server.url(name)
 
@@ -60,6 +60,27 @@ async def test_migrating_twice_finds_nothing_to_do(server: TestServer) -> None:
     url = await empty(server)
     assert await migrate.migrate(url) == EVERY_STEP
     assert await migrate.migrate(url) == []
+    await server.drop(url)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+async def test_a_database_that_cannot_hold_every_letter_is_refused_and_stays_empty(
+    server: TestServer, encoding: str
+) -> None:
+    url = await empty(server, f"TEMPLATE template0 ENCODING {encoding} LOCALE_PROVIDER libc LOCALE 'C'")
+    with pytest.raises(migrate.NotYet, match=f"encoding is {encoding}, and has to be UTF8: make one with createdb"):
+        await migrate.migrate(url)
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    await connection.close()
+    await server.drop(url)
+
+
+async def test_a_server_of_before_is_refused(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = await empty(server)
+    monkeypatch.setattr(migrate, "VERSION_MIN", 99)
+    with pytest.raises(migrate.NotYet, match=r"PostgreSQL 18\.\d+.* is too old: upgrade it to 99 or newer"):
+        await migrate.migrate(url)
     await server.drop(url)
 
 

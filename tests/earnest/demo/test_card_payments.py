@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from earnest.api_client import ApiError
 from earnest.commands import demo
 from earnest.demo.people import STRIPE, cast_of, make_people
 from earnest.demo.timeline import Event
@@ -103,6 +104,19 @@ async def test_the_story_makes_the_events_of_its_page_and_leaves_books_that_agre
         payouts = there.books.of("payout", payee)
         assert sorted(one["status"] for one in payouts.values()) == ["failed", "paid"]
         assert there.violations == []
+
+
+async def test_where_no_stand_in_plays_stripe_the_story_ends_with_that(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with (
+        web(database, redis_url, tmp_path / "web.log") as url,
+        worker(database, redis_url, tmp_path / "worker.log"),
+    ):
+        people = await make_people(url, await operator_key())
+        story = cast_of(people, STRIPE, say=lambda _: None, show=lambda _: None)
+        with pytest.raises(ApiError, match="is this a deployment with `--provider stripe-stand-in`"):
+            await story.tell(people.client.account, people.freelancer.account)
 
 
 def test_the_stand_in_meets_no_data_of_value() -> None:

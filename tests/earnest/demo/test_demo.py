@@ -238,6 +238,8 @@ def test_a_damaged_keys_file_is_refused_in_one_line(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(CannotStart, match="is damaged"):
             read_keys(path)
+    with pytest.raises(CannotStart, match=r"the keys can't be read from .*: Is a directory"):
+        read_keys(tmp_path)
 
 
 # -- with everything that a person would start --------------------------------------------------------------------
