@@ -40,13 +40,18 @@ class Gone(Exception):
 class Arrival:
     """One request; `method` in capital letters."""
 
-    __slots__ = ("_headers", "_receive", "_scope", "method")
+    __slots__ = ("_headers", "_receive", "_scope", "address", "announced_bytes", "method")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: Final[str] = scope["method"]
         self._headers = first_headers(scope)
         self._scope = scope
         self._receive = receive
+        self.address: Final = address_of(scope)
+        """Where it comes from, as the server knows it; empty where it knows nothing."""
+        length = self._headers.get(b"content-length", b"")
+        self.announced_bytes: Final = int(length) if length.isdigit() else 0
+        """How long the body is to be; 0 where that isn't said."""
 
     def header(self, name: bytes) -> str | None:
         """The header of this name, which is in lower case; `None` if there is none."""
@@ -72,17 +77,6 @@ class Arrival:
     def query_bytes(self) -> int:
         """How long that is."""
         return len(self._scope["query_string"])
-
-    @property
-    def address(self) -> str:
-        """Where it comes from, as the server knows it; empty where it knows nothing."""
-        return address_of(self._scope)
-
-    @property
-    def announced_bytes(self) -> int:
-        """How long the body is to be; 0 where that isn't said."""
-        length = self.header(b"content-length") or ""
-        return int(length) if length.isdecimal() else 0
 
     async def body(self, bytes_max: int, pay: Callable[[int], Awaitable[None]] | None = None) -> bytes | None:
         """The whole body; `None` if it is longer: then no more of it than that is read. Raises `Gone` if it stops half way.

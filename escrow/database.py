@@ -22,7 +22,7 @@ import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection, get_connections
-from tortoise.context import TortoiseContext
+from tortoise.context import TortoiseContext, require_context
 
 from escrow import meters
 from escrow.lending import one_statement, waited
@@ -241,7 +241,7 @@ class Rows:
 
 def _lent() -> AbstractAsyncContextManager[Connection]:
     """The transaction's connection inside one; else any, for one statement."""
-    client = get_connection(_ALIAS)
+    client = require_context().connections.get(_ALIAS)  # as `get_connection`, which imports a module at each call
     if isinstance(client, TransactionWrapper) or client._pool is None:  # which the first statement makes
         return cast("AbstractAsyncContextManager[Connection]", client.acquire_connection())
     return one_statement(client._pool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -48,20 +48,20 @@ class Measured(Connection):
     def get_reset_query(self) -> str:
         return ""
 
-    async def execute(self, query: str, *args: Any, **options: Any) -> str:
-        return await _measured(query, super().execute(query, *args, **options))
+    def execute(self, query: str, *args: Any, **options: Any) -> Coroutine[Any, Any, str]:
+        return _measured(query, super().execute(query, *args, **options))
 
-    async def executemany(self, command: str, args: Any, **options: Any) -> Any:
-        return await _measured(command, super().executemany(command, args, **options))
+    def executemany(self, command: str, args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
+        return _measured(command, super().executemany(command, args, **options))
 
-    async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
-        return await _measured(query, super().fetch(query, *args, **options))
+    def fetch(self, query: str, *args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
+        return _measured(query, super().fetch(query, *args, **options))
 
-    async def fetchrow(self, query: str, *args: Any, **options: Any) -> Any:
-        return await _measured(query, super().fetchrow(query, *args, **options))
+    def fetchrow(self, query: str, *args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
+        return _measured(query, super().fetchrow(query, *args, **options))
 
-    async def fetchval(self, query: str, *args: Any, **options: Any) -> Any:
-        return await _measured(query, super().fetchval(query, *args, **options))
+    def fetchval(self, query: str, *args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
+        return _measured(query, super().fetchval(query, *args, **options))
 
 
 async def _measured(sql: str, answer: Awaitable[T]) -> T:

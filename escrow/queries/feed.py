@@ -7,15 +7,17 @@ from the cursor on, and the scans are merged. Who may see is asked anew for each
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar, overload
 
 from escrow import cursors, cuts, database
-from escrow.access import Actor, ActorKind
+from escrow.access import Actor
 from escrow.agreement.events import CATALOGUE
 from escrow.database import Record, unseen
 from escrow.queries import events
 from escrow.queries.events import EventView
-from escrow.queries.reading import Reading
+from escrow.queries.reading import STATEMENTS_MAX, Reading
+from escrow.queries.scans import Viewed, viewed
 
 T = TypeVar("T")
 
@@ -107,8 +109,14 @@ async def changes_page(actor: Actor, *, after: int, limit: int, reading: Reading
 def statement(actor: Actor, reading: Reading[Any] = WHOLE) -> str:
     """What reads a page of the actor's: $1 is its account, $2 the position, $3 the limit, $4 the contracts that it is limited
     to."""
+    return _statement(reading, viewed(actor), is_limited=actor.contract_ids is not None)
+
+
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _statement(reading: Reading[Any], who: Viewed, *, is_limited: bool) -> str:
+    """Written once for all who look so: it is long, and as the same text it is also found sooner among what is prepared."""
     columns = reading.sql("e", "stream_id", beside={"texts": events.TEXTS_SQL})
-    return _PAGE.format(scans=_scans(actor), columns=columns)
+    return _PAGE.format(scans=_scans(who, is_limited=is_limited), columns=columns)
 
 
 def _fitting(found: list[Record]) -> int:
@@ -121,18 +129,18 @@ def _fitting(found: list[Record]) -> int:
     return len(found)
 
 
-def _scans(actor: Actor) -> str:
-    """Scans of positions that the actor may see; each parameter is named in every variant, so that its type is known."""
-    if actor.contract_ids is not None:
-        parties = f"({_ACCOUNT} IN (client_id, freelancer_id){_disputed(actor)})"
-        party = "" if actor.kind is ActorKind.OPERATOR else f"AND {parties}"
+def _scans(who: Viewed, *, is_limited: bool) -> str:
+    """Scans of positions that somebody may see; each parameter is named in every variant, so that its type is known."""
+    if is_limited:
+        parties = f"({_ACCOUNT} IN (client_id, freelancer_id){_disputed(who)})"
+        party = "" if who.is_operator else f"AND {parties}"
         return f"""
         SELECT found.* FROM unnest({_WITHIN}) AS limited (id) CROSS JOIN LATERAL (
             SELECT position, event_id, stream_id FROM log_positions
             WHERE stream_id = limited.id AND position > {_AFTER} AND {_ACCOUNT} IS NOT NULL {party}
             ORDER BY position LIMIT {_LIMIT}
         ) AS found"""  # noqa: S608 - our own text
-    if actor.kind is ActorKind.OPERATOR:
+    if who.is_operator:
         return f"""
         SELECT position, event_id, stream_id FROM log_positions
         WHERE position > {_AFTER} AND {_ACCOUNT} IS NOT NULL AND {_WITHIN} IS NULL ORDER BY position LIMIT {_LIMIT}"""  # noqa: S608 - our own text
@@ -144,12 +152,12 @@ def _scans(actor: Actor) -> str:
         ORDER BY {role}, position LIMIT {_LIMIT})"""  # noqa: S608 - our own text
         for role in ("client_id", "freelancer_id", "stream_id")
     )
-    return f"{own} UNION ALL {_MEDIATED}" if actor.is_mediator else own
+    return f"{own} UNION ALL {_MEDIATED}" if who.is_mediator else own
 
 
-def _disputed(actor: Actor) -> str:
+def _disputed(who: Viewed) -> str:
     """For a mediator: or the contract is or was disputed."""
-    if not actor.is_mediator:
+    if not who.is_mediator:
         return ""
     return " OR EXISTS (SELECT FROM contracts WHERE id = stream_id AND was_disputed)"
 

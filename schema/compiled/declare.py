@@ -52,6 +52,8 @@ class Batch:
     """Whether `load` takes the keyword `selected`: a `Selected` if it may answer with rows, else `None`."""
     beside: bool = False
     """Whether `load` takes the keyword `beside`: what is selected of the parents, so that batches can read together."""
+    alone: bool = False
+    """Whether `load` takes the keyword `alone`: whether nothing else of the operation is resolved at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ TYPENAME: Final = "__typename"
 """Among the fields that are selected of an interface: it has to be known of which type each object is."""
 
 
-def batched(load: Load, *, selects: bool = False, beside: bool = False) -> Callable[[Resolver], Resolver]:
+def batched(
+    load: Load, *, selects: bool = False, beside: bool = False, alone: bool = False
+) -> Callable[[Resolver], Resolver]:
     """Give a resolver a batch: compiled operations call `load` once per level of the operation instead of the resolver.
 
     The resolver below it stays what graphql-core calls; both must give the same values. What wraps the resolver must wrap
@@ -96,7 +100,7 @@ def batched(load: Load, *, selects: bool = False, beside: bool = False) -> Calla
     """
 
     def declare(resolver: Resolver) -> Resolver:
-        setattr(resolver, BATCH, Batch(load, selects, beside))
+        setattr(resolver, BATCH, Batch(load, selects, beside, alone))
         return resolver
 
     return declare

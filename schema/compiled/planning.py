@@ -77,8 +77,7 @@ class Planner:
             raise NotCompiled("nested too deeply") from None
         self._most = self._fields_max
         for root in roots:
-            for field in root.work:
-                field.is_alone = len(root.work) == 1
+            _find_alone(root)
         return Plan(roots, source, lambda: self._planned)
 
     @contextmanager
@@ -329,6 +328,16 @@ def _below(fields: list[Field]) -> frozenset[tuple[str, Selected]]:
             found.setdefault(one.name, set()).add(_selected_below(one))
     single = [(name, next(iter(those))) for name, those in found.items() if len(those) == 1]
     return frozenset((name, selected) for name, selected in single if selected is not None)
+
+
+def _find_alone(selection: Selection) -> None:
+    """Mark the fields with which nothing else is resolved, level by level: a resolver at the root, which is called once, and
+    batches below it."""
+    if len(selection.work) == 1:
+        (field,) = selection.work
+        field.is_alone = selection.is_root or field.kind is Kind.BATCH
+        if field.place is not None and field.place.only is not None:
+            _find_alone(field.place.only)
 
 
 @dataclass(frozen=True, slots=True)

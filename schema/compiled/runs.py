@@ -8,7 +8,7 @@ recorded values itself (see `replay`).
 from __future__ import annotations
 
 from asyncio import Future, ensure_future, gather
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import CoroutineType
 from typing import Any, Final, TypeAlias
@@ -81,19 +81,25 @@ class Run:
             await self._finish_all(jobs)
 
     async def _finish_all(self, jobs: list[_Job]) -> None:
-        if len(jobs) == 1:
-            await self._finish(jobs[0])
-            return
+        # Level by level in one coroutine: all that wait for each other are passed by whenever the innermost goes on.
+        while len(jobs) == 1:
+            (job,) = jobs
+            await job.wait()
+            jobs = self._finished(job)
         for job in jobs:
             job.start()
-        await gather(*[self._finish(job) for job in jobs])
+        if jobs:
+            await gather(*[self._finish(job) for job in jobs])
 
     async def _finish(self, job: _Job) -> None:
         await job.wait()
+        await self._finish_all(self._finished(job))
+
+    def _finished(self, job: _Job) -> list[_Job]:
+        """Record what came of a job; answers with the jobs below it."""
         jobs: list[_Job] = []
         self._record(job.field, job.occurrences, job.values, jobs)
-        if jobs:
-            await self._finish_all(jobs)
+        return jobs
 
     def _expand(self, selection: Selection, occurrences: list[Occurrence], jobs: list[_Job]) -> None:
         """Do for all these occurrences what can be done without waiting; the rest becomes jobs."""
@@ -142,6 +148,8 @@ class Run:
                 arguments["selected"] = field.selected
             if batch.beside:
                 arguments["beside"] = field.beside
+            if batch.alone:
+                arguments["alone"] = field.is_alone
         except Exception as error:  # noqa: BLE001 - as above
             return [error] * len(occurrences)
         self.late.add(field)
@@ -302,7 +310,11 @@ class _Job:
         """Put what was awaited, or the exception, in place of each awaitable."""
         values, waiting = self.values, self._waiting
         if self._future is None and len(waiting) == 1:
-            values[waiting[0]] = await _outcome(values[waiting[0]])
+            (index,) = waiting
+            try:
+                values[index] = await values[index]
+            except Exception as error:  # noqa: BLE001 - it is what the resolver answered
+                values[index] = error
             return
         if self._future is None:
             self.start()
@@ -351,13 +363,6 @@ class Interrupted:
 
 UNREAD: Final = Unusual()
 """In the place of an attribute that could not be read as one."""
-
-
-async def _outcome(awaitable: Awaitable[Any]) -> Any:
-    try:
-        return await awaitable
-    except Exception as error:  # noqa: BLE001 - it is what the resolver answered
-        return error
 
 
 async def _loaded(load: Any, parents: list[Any], context: Any, arguments: dict[str, Any]) -> Any:

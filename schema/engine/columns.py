@@ -18,7 +18,7 @@ from strawberry.types.private import is_private
 from strawberry.utils.str_converters import to_camel_case
 from tortoise import fields
 
-from escrow.codec import print_time
+from escrow.codec import print_date, print_time
 from escrow.database import Record
 from escrow.queries.reading import Reading, Selections
 from escrow.store.mapping import Mapper
@@ -35,7 +35,7 @@ _WRITTEN: Final[Mapping[type, str]] = {
     fields.IntField: "{}",
     fields.BooleanField: "{}",
     fields.DatetimeField: "print_time({})",
-    fields.DateField: "{}.isoformat()",
+    fields.DateField: "print_date({})",
 }
 """How values of columns are written in answers; those of other columns are left to the scalars of their fields."""
 
@@ -78,7 +78,7 @@ class Stored:
         """An object of the type, of the domain's object and what stands beside it, in order; the rest is given by name."""
         plain = {to_camel_case(name): self._columns_of(source) for name, source in sources.items()}
         self._columns: Final = {**plain, **batches}
-        names: dict[str, Any] = {"print_time": print_time}
+        names: dict[str, Any] = {"print_date": print_date, "print_time": print_time}
         read = {to_camel_case(name): self._read(name, source, names) for name, source in sources.items()}
         project(cls, Projection(rows=row_classes, fields=read, names=names, batches=frozenset(batches)))
 

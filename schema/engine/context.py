@@ -106,16 +106,18 @@ class Context:
             raise GraphQLError("Only the operator may ask for this.", extensions={"code": "FORBIDDEN"})
         return actor
 
-    async def afford(self, listed: int) -> None:
+    async def afford(self, listed: int, *, alone: bool = False) -> None:
         """Count the objects of a list without a page size, before anything is asked of them; more than was assumed is charged.
+        A list that is `alone` waits for no other one to be counted.
 
         Raises `GraphQLError` with `QUERY_TOO_COMPLEX` for each such list, if together they are more than `LISTED_MAX`.
         """
         self.listed += listed
         if self.budget is not None and listed > LIST_LENGTH_ASSUMED:
             self.budget.charge((listed - LIST_LENGTH_ASSUMED) * self.listed_price)
-        # The other lists of this level, read by the same statement, count before the first of them is answered.
-        await asyncio.sleep(0)
+        if not alone:
+            # The other lists of this level, read by the same statement, count before the first of them is answered.
+            await asyncio.sleep(0)
         if self.listed > LISTED_MAX:
             raise GraphQLError(
                 f"The lists without pages (plans, members, keys, endpoints) of this operation have {self.listed} entries; "
@@ -124,10 +126,10 @@ class Context:
                 extensions={"code": "QUERY_TOO_COMPLEX"},
             )
 
-    async def afford_all(self, lists: Sequence[list[Any]]) -> Sequence[list[Any] | GraphQLError]:
+    async def afford_all(self, lists: Sequence[list[Any]], *, alone: bool) -> Sequence[list[Any] | GraphQLError]:
         """The same for the lists of all parents of a level: themselves, or for each what `afford` raises."""
         try:
-            await self.afford(sum(map(len, lists)))
+            await self.afford(sum(map(len, lists)), alone=alone)
         except GraphQLError as refusal:
             return [GraphQLError(refusal.message, extensions=refusal.extensions) for _ in lists]
         return lists

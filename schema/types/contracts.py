@@ -183,7 +183,7 @@ class Contract(Node):
         return _known(await account_of(self.freelancer_id, info.context))
 
     @resolved("The plan: the milestones of the current revision in order, at most 200.")
-    @batched(plans_listed, selects=True, beside=True)
+    @batched(plans_listed, selects=True, beside=True, alone=True)
     async def milestones(self, info: Info) -> list[Milestone]:
         plan = await self.shown_plan(info.context)
         await info.context.afford(len(plan))

@@ -81,13 +81,13 @@ def joined(parents: Sequence[Contract | Row], place: object) -> list[list[Record
 
 
 async def plans_listed(
-    parents: Sequence[Contract | Row], context: Context, *, selected: Selected | None, beside: Selected
+    parents: Sequence[Contract | Row], context: Context, *, selected: Selected | None, beside: Selected, alone: bool
 ) -> Sequence[Any]:
     """The plans of these contracts, which count together."""
     found: Sequence[Any] | None = await _rows(parents, context, beside) if selected is not None else None
     if found is None:
         found = await asyncio.gather(*(_shown_plan(one, context) for one in parents))
-    return await context.afford_all(found)
+    return await context.afford_all(found, alone=alone)
 
 
 async def current_milestones(

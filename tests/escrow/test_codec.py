@@ -237,3 +237,9 @@ def test_a_field_of_a_type_that_has_no_json_is_refused_when_it_is_first_met() ->
 
     with pytest.raises(TypeError, match="no event field may have the type"):
         codec.fields_of(Strange)
+
+
+def test_the_same_date_is_written_once() -> None:
+    first = codec.print_date(date(2026, 3, 31))
+    assert first == "2026-03-31"
+    assert codec.print_date(date(2026, 3, 31)) is first

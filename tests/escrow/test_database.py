@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
+from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 
 from escrow import database
@@ -264,6 +265,28 @@ async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> 
         for _ in range(3):
             await database.fetch("SELECT 1")
     assert statements == ["SELECT 1"] * 3
+
+
+async def test_a_connection_that_rests_is_lent_as_it_is(small_pool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await database.fetch_value("SELECT pg_backend_pid()")
+    asked: list[object] = []
+    monkeypatch.setattr("asyncpg.pool.Pool._acquire", lambda pool, _: asked.append(pool))
+    assert await database.fetch_value("SELECT pg_backend_pid()") == first
+    with pytest.raises(asyncpg.UndefinedTableError):  # goes back the pool's way, and is there again
+        await database.fetch("SELECT * FROM nowhere")
+    assert await database.fetch_value("SELECT pg_backend_pid()") == first
+    assert (asked, await in_use()) == ([], 0)
+
+
+async def test_a_connection_that_is_to_be_closed_is_lent_no_more(small_pool: str) -> None:
+    pool = get_connection("default")._pool  # type: ignore[attr-defined]
+    first = await database.fetch_value("SELECT pg_backend_pid()")
+    await pool.expire_connections()
+    assert await database.fetch_value("SELECT pg_backend_pid()") != first
+    async with database.one_statement(pool) as lent:
+        await lent.close()
+    assert await notes() == set()
+    assert await in_use() == 0
 
 
 async def test_a_transaction_that_a_statement_left_open_ends_with_the_loan(small_pool: str) -> None:

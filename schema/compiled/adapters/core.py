@@ -40,10 +40,11 @@ class DirectCall:
 class BatchCall:
     """A batch, and what converts its arguments as `DirectCall.convert` does."""
 
-    __slots__ = ("beside", "convert", "load", "selects")
+    __slots__ = ("alone", "beside", "convert", "load", "selects")
 
     def __init__(self, batch: Batch, convert: Callable[[dict[str, Any], Any], dict[str, Any]]) -> None:
-        self.load, self.selects, self.beside, self.convert = batch.load, batch.selects, batch.beside, convert
+        self.load, self.convert = batch.load, convert
+        self.selects, self.beside, self.alone = batch.selects, batch.beside, batch.alone
 
 
 class Adapter:

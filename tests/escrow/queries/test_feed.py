@@ -81,3 +81,13 @@ async def test_a_page_reads_what_it_shows_however_long_the_log_is_and_however_ra
     blocks, shown, _ = await _read(operator, after=EVENTS // 2)
     assert shown == list(range(EVENTS // 2 + 1, EVENTS // 2 + 51))
     assert blocks <= 60 + 25 * len(shown)
+
+
+def test_the_statement_of_a_page_is_written_once_for_all_who_look_alike() -> None:
+    one, other = party("acc_one"), party("acc_other")
+    assert feed.statement(one) is feed.statement(other)
+    limited = dataclasses.replace(one, contract_ids=frozenset({"ctr_9"}))
+    mediator = dataclasses.replace(one, is_mediator=True)
+    operator = dataclasses.replace(one, kind=ActorKind.OPERATOR)
+    written = [feed.statement(who) for who in (one, limited, mediator, operator)]
+    assert len(set(written)) == len(written)

@@ -46,7 +46,7 @@ def test_rows_are_read_by_the_same_declaration() -> None:
     fields = getattr(Shown, PROJECTION).fields
     assert fields["title"] == Ready("row['title']")
     assert fields["handedIn"] == Ready("row['submissions']")
-    assert fields["dueOn"] == Ready("row['due_on'].isoformat()")
+    assert fields["dueOn"] == Ready("print_date(row['due_on'])")
     assert fields["price"] == "make_price(row['amount_minor'], row['currency'])"
     assert "aside" not in fields
 
