@@ -2,7 +2,7 @@
 
 A ring carries no data and may be lost at any time; whoever listens polls as a backstop, so without Redis only latency
 grows. Of the domain only `escrow.bookmarks` talks to Redis, too. A process connects once; every listener in it shares
-one subscription.
+one subscription, to what one of them listens to: each ring that is heard takes as long as a short statement.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ class Wakeups:
     def wake(self) -> None:
         self._rung.set()
 
+    def forget(self) -> None:
+        """Rings so far are no reason to look again: whoever listens is about to look, and sees what they rang for."""
+        self._rung.clear()
+
     async def wait(self, timeout_seconds: float) -> bool:
         """Return at the next ring, at once if one came since the last return, or after `timeout_seconds`.
 
@@ -93,9 +97,13 @@ class _Bell:
     """Rings alone go over it. By a client of the library each would take ten times as long, and each command rings."""
     muted_until: float = 0.0
     ear: asyncio.Task[None] | None = None
+    heard: frozenset[Topic] = frozenset()
+    """What the ear hears."""
     asked: set[Topic] = field(default_factory=set)
     """What the next round rings for."""
     next_round: asyncio.Task[None] | None = None
+    rounds: set[asyncio.Task[None]] = field(default_factory=set)
+    """That one and the one that is under way."""
     rope: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the round that is under way."""
 
@@ -143,6 +151,8 @@ async def disconnect() -> None:
         bell.ear.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await bell.ear
+    if bell.rounds:
+        await asyncio.wait(bell.rounds, timeout=2 * RING_TIMEOUT_SECONDS)
     with contextlib.suppress(RedisError, OSError):
         await bell.line.disconnect(nowait=True)
         await bell.redis.aclose()
@@ -160,11 +170,24 @@ async def ring(*topics: Topic) -> None:
 
 async def _ring(bell: _Bell, topics: Sequence[Topic]) -> None:
     """Have it rung by the next round, which rings for all who ask until it begins: a round takes as long as a short command."""
+    # Who is cancelled while waiting takes the ring from nobody else.
+    await asyncio.shield(_next_round(bell, topics))
+
+
+def ring_beside(*topics: Topic) -> None:
+    """The same for whoever has more to do than to wait for Redis, in the event loop that connected; `disconnect` waits for it."""
+    bell = _room.bell
+    if bell is not None and topics and time.monotonic() >= bell.muted_until:
+        _next_round(bell, topics)
+
+
+def _next_round(bell: _Bell, topics: Sequence[Topic]) -> asyncio.Task[None]:
     bell.asked.update(topics)
     if bell.next_round is None:
         bell.next_round = asyncio.get_running_loop().create_task(_round(bell))
-    # Who is cancelled while waiting takes the ring from nobody else.
-    await asyncio.shield(bell.next_round)
+        bell.rounds.add(bell.next_round)
+        bell.next_round.add_done_callback(bell.rounds.discard)
+    return bell.next_round
 
 
 async def _round(bell: _Bell) -> None:
@@ -228,18 +251,23 @@ def listen(*topics: Topic, wakeups: Wakeups | None = None) -> Iterator[Wakeups]:
 def _lend_an_ear() -> None:
     """Subscribe once somebody listens; a process that only rings needs no subscription."""
     bell = _room.bell
-    if bell is not None and bell.ear is None and _room.listeners:
-        bell.ear = asyncio.get_running_loop().create_task(_hear(bell.redis), name="bell")
+    wanted = frozenset[Topic]().union(*_room.listeners.values())
+    if bell is None or wanted <= bell.heard:
+        return
+    if bell.ear is not None:
+        bell.ear.cancel()  # who listens already is woken by the new subscription
+    bell.heard |= wanted
+    bell.ear = asyncio.get_running_loop().create_task(_hear(bell.redis, bell.heard), name="bell")
 
 
-async def _hear(redis: Redis) -> None:
-    """Pass every ring on, subscribing again whenever the connection ends."""
+async def _hear(redis: Redis, topics: frozenset[Topic]) -> None:
+    """Pass every ring for these on, subscribing again whenever the connection ends."""
     process_log.begin(pump="bell")  # whoever listened first is no cause of what comes
     failures = 0
     while True:
         try:
             async with redis.pubsub() as subscription:
-                await subscription.subscribe(*(_PREFIX + topic for topic in Topic))
+                await subscription.subscribe(*(_PREFIX + topic for topic in Topic if topic in topics))
                 while True:
                     # The confirmation of a subscription counts as a ring too: one may have been missed before it.
                     _wake(await _next_topic(subscription))

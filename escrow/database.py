@@ -284,35 +284,38 @@ def _fields_of(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
+_COMMIT: Final = "COMMIT;"
+_ROLLBACK: Final = "ROLLBACK;"
+
+
 class transaction:  # noqa: N801 - it is used as a function
     """`async with transaction() as connection:` commits at the end, and rolls back on an exception.
 
-    With `snapshot`, everything in it sees one moment, and nothing can be written. A task may be cancelled at any point:
+    With `snapshot`, everything in it sees one moment, and nothing can be written. With `lock`, it is the only one that holds
+    this advisory lock, and whatever it reads it sees as who held it before has left it. A task may be cancelled at any point:
     the connection always goes back to the pool. Cancelled during the COMMIT, the outcome is unknown to the caller; who
     must know it shields the whole block (`uncancelled`). Refuses with `RuntimeError` inside another transaction: what a
     command writes stands or falls alone.
     """
 
-    def __init__(self, *, snapshot: bool = False) -> None:
-        self._snapshot = snapshot
+    def __init__(self, *, snapshot: bool = False, lock: int | None = None) -> None:
+        self._begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;" if snapshot else "BEGIN;"
+        if lock is not None:
+            self._begin += f" SELECT pg_advisory_xact_lock({lock});"
 
     async def __aenter__(self) -> Connection:
         parent = cast("AsyncpgDBClient", get_connection(_ALIAS))
         if isinstance(parent, TransactionWrapper):
             raise RuntimeError("this task is inside a transaction already")  # noqa: TRY004 - no wrong type, a wrong place
-        self._client = client = TransactionWrapper(parent)
+        client = TransactionWrapper(parent)
         self._pool = pool = _pool_of(parent)
         with waited():
             self._connection: Connection = await pool.acquire()
         client._connection = self._connection  # type: ignore[assignment]  # asyncpg's own proxy for a connection
-        # The BEGIN itself is never cut off: a transaction that may or may not have begun can't be ended properly.
-        begun = asyncio.ensure_future(client.begin())
         try:
-            await uncancelled(begun)
-            if self._snapshot:
-                await self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            await self._connection.execute(self._begin)
         except BaseException:
-            await uncancelled(self._end(commit=False, after=begun))
+            await uncancelled(self._end(_ROLLBACK))  # of one that may or may not have begun, once that is known
             raise
         self._token = get_connections().set(_ALIAS, client)
         return self._connection
@@ -321,13 +324,12 @@ class transaction:  # noqa: N801 - it is used as a function
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         get_connections().reset(self._token)
-        await uncancelled(self._end(commit=kind is None))
+        await uncancelled(self._end(_COMMIT if kind is None else _ROLLBACK))
 
-    async def _end(self, *, commit: bool, after: asyncio.Future[None] | None = None) -> None:
+    async def _end(self, by: str) -> None:
         try:
-            if after is not None:
-                await after
-            await (self._client.commit() if commit else self._client.rollback())
+            if by == _COMMIT or not self._connection.is_closed():  # which has nothing left to roll back
+                await self._connection.execute(by)
         finally:
             await self._pool.release(self._connection)
 

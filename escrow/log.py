@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -264,18 +265,22 @@ async def sequence(
     *,
     limit: int = BATCH_EVENTS,
     on_batch: Callable[[database.Connection, list[database.Record]], Awaitable[None]] | None = None,
+    beside: str = "NULL",
+    on_look: Callable[[], None] | None = None,
 ) -> int:
     """Give the oldest committed events without a position the next ones, at most `limit`; answers how many it were.
 
     Positions are dense but for cuts (`escrow.cuts`), never appear out of order, and the times at which they were given, in domain
     time, never go back, nor are they before the events': one transaction, which begins with a lock, and in which `on_batch` runs
-    too, with rows of `position, event_id, stream_id, sequence, type`, and the parties. Any number may try at once.
+    too, with rows of `position, event_id, stream_id, sequence, type`, the parties, and what is looked up `beside` them: an
+    expression about a row `placed`. What is committed by the time of `on_look` is seen. Any number may try at once.
     """
     rows: list[database.Record] = []
     try:
-        async with database.transaction() as connection:
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", cuts.SEQUENCER_LOCK)
-            rows = await connection.fetch(_SEQUENCE, limit)
+        async with database.transaction(lock=cuts.SEQUENCER_LOCK) as connection:
+            if on_look is not None:
+                on_look()
+            rows = await connection.fetch(sequence_sql(beside), limit)
             if rows and on_batch is not None:
                 await on_batch(connection, rows)
     except BaseException:  # the answer to its commit may be what was lost
@@ -295,8 +300,11 @@ def _readers(row: database.Record) -> tuple[str | None, str | None]:
     return row["client_id"] or row["stream_id"], row["freelancer_id"]
 
 
-# Looked up by key, row by row: with statistics from an empty table a join would scan.
-_SEQUENCE: Final = f"""
+@cache
+def sequence_sql(beside: str) -> str:
+    """The statement that gives positions; `$1` is how many at most."""
+    # Looked up by key, row by row: with statistics from an empty table a join would scan.
+    return f"""
 WITH cut AS ({cuts.CUT_SQL.format(or_declared="")}
 ), taken AS (
     DELETE FROM log_pending WHERE serial = ANY (ARRAY(SELECT serial FROM log_pending ORDER BY serial LIMIT $1))
@@ -316,7 +324,8 @@ WITH cut AS ({cuts.CUT_SQL.format(or_declared="")}
     INSERT INTO log_positions (position, event_id, stream_id, client_id, freelancer_id, placed_at)
     SELECT position, event_id, stream_id, client_id, freelancer_id, placed_at FROM placed ORDER BY position
 )
-SELECT position, event_id, stream_id, sequence, type, client_id, freelancer_id FROM placed ORDER BY position
+SELECT position, event_id, stream_id, sequence, type, client_id, freelancer_id, {beside} AS beside
+FROM placed ORDER BY position
 """  # noqa: S608 - our own text
 
 

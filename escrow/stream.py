@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from escrow.access import Actor
 from escrow.accounts.state import Account
+from escrow.agreement.deadlines import Deadline
 from escrow.agreement.events import Recorded
 from escrow.agreement.state import Contract
 from escrow.bell import Topic
@@ -72,6 +73,8 @@ class Decided(Generic[S]):
     refusal: DomainError | None = None
     result: Mapping[str, str]
     beside: Fragment | None = None
+    clocks_before: Sequence[Deadline] | None = None
+    """Of a contract: the deadlines that ran before, if deciding found them out."""
 
     @property
     def state(self) -> S:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from escrow import bell, log, meters, process_log
-from escrow.bell import Topic
+from escrow.bell import Topic, Wakeups
 from webhooks.delivery.dispatcher import Dispatcher
 
 POLL_SECONDS: Final = 0.25
@@ -22,17 +22,18 @@ async def pump(dispatcher: Dispatcher) -> None:
     with bell.listen(Topic.PENDING) as wakeups:
         while True:
             process_log.begin()
-            count = await dispatcher.whole(_place(dispatcher))
+            count = await dispatcher.whole(_place(dispatcher, wakeups))
             if count < log.BATCH_EVENTS:
                 await wakeups.wait(POLL_SECONDS)
 
 
-async def _place(dispatcher: Dispatcher) -> int:
+async def _place(dispatcher: Dispatcher, wakeups: Wakeups) -> int:
     """Position a batch, begin to send what of it is leased to us, and tell the others; answers how many events it was."""
     batch = dispatcher.fan_out()
-    count = await log.sequence(on_batch=batch)
+    count = await batch.place(on_look=wakeups.forget)
     if count:
         _PLACED.add(by=count)
         dispatcher.take(batch)
-        await bell.ring(Topic.POSITIONED, *((Topic.DELIVERIES,) if batch.is_left_over else ()))
+        # The next batch doesn't wait until Redis has answered.
+        bell.ring_beside(Topic.POSITIONED, *((Topic.DELIVERIES,) if batch.is_left_over else ()))
     return count

@@ -6,9 +6,8 @@ step with no command behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from escrow.access import CLOCK, Actor, ActorKind
@@ -37,6 +36,8 @@ class Step:
     after: Contract | None
     recorded: tuple[Recorded, ...]
     refusal: DomainError | None = None
+    clocks_before: Sequence[Deadline] | None = field(default=None, compare=False)
+    """The deadlines of the contract before, if they were looked through and none was due: whoever writes needs them, too."""
 
 
 def step(
@@ -49,18 +50,19 @@ def step(
     """
     contract_id = state.id if state is not None else getattr(command, "contract_id", "")
     history = History(contract_id, state, actor, around, fresh)
-    if state is not None:
-        apply_due(history)
+    clocks = apply_due(history) if state is not None else None
+    if history.recorded:
+        clocks = None
     settled = history.state if state is not None else None, tuple(history.recorded)
     try:
         decide(history, command)
     except StaleChangeRequest as refusal:
-        return Step(state, history.state, tuple(history.recorded), refusal)
+        return Step(state, history.state, tuple(history.recorded), refusal, clocks)
     except DomainError as refusal:
         if refusal.code in UNTOUCHED_BY:
             return Step(state, state, (), refusal)
-        return Step(state, *settled, refusal)
-    return Step(state, history.state, tuple(history.recorded))
+        return Step(state, *settled, refusal, clocks)
+    return Step(state, history.state, tuple(history.recorded), clocks_before=clocks)
 
 
 def advance(state: Contract, *, around: Surroundings, fresh: Fresh) -> Contract:
@@ -70,21 +72,20 @@ def advance(state: Contract, *, around: Surroundings, fresh: Fresh) -> Contract:
     return history.state
 
 
-def apply_due(history: History) -> None:
-    """Applies the deadlines that are due at or before now, in due order, each with its consequences.
+def apply_due(history: History) -> Sequence[Deadline]:
+    """Applies the deadlines that are due at or before now, in due order, each with its consequences; answers those that run on.
 
     A reminder whose deadline is due as well is left out: nobody is told of what lies ahead after the fact.
     """
     actor, around = history.actor, history.around
-    while (clock := _first_due(history.state, around.now)) is not None:
+    clocks = deadlines(history.state)
+    while (clock := next((one for one in clocks if one.is_due(around.now)), None)) is not None:
         history.actor, history.around = CLOCK, replace(around, now=clock.due_at)
         _RINGS[clock.kind](history, clock)
         follow_up(history)
+        clocks = deadlines(history.state)
     history.actor, history.around = actor, around
-
-
-def _first_due(state: Contract, now: datetime) -> Deadline | None:
-    return next((clock for clock in deadlines(state) if clock.is_due(now)), None)
+    return clocks
 
 
 _RINGS: Final[dict[DeadlineKind, Callable[[History, Deadline], None]]] = {

@@ -9,7 +9,7 @@ rows come as arrays of records, which the driver decodes without JSON.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final
@@ -22,6 +22,7 @@ from escrow.store import whereabouts
 from escrow.store.tables import CHANGE_REQUESTS, CONTRACTS, DEPOSITS, DISPUTES, MILESTONES, ORDERS, REFUNDS, Part
 from escrow.stream import Fragment
 from escrow.stream import Loaded as LoadedStream
+from escrow.values import replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +47,22 @@ class Subject:
     @property
     def arguments(self) -> list[object]:
         """Its fields: the first parameters of the statements."""
-        return [getattr(self, one.name) for one in fields(self)]
+        return list(_all_of(self))
 
     @property
     def way(self) -> str | None:
         """The one thing that leads to the contract, if the subject doesn't name that."""
-        named, *ways = self.arguments[:_WAYS]
-        given = [way for way in ways if isinstance(way, str)]
-        return given[0] if named is None and len(given) == 1 else None
+        if self.contract_id is not None:
+            return None
+        given = [way for way in _ways_of(self) if way is not None]
+        return given[0] if len(given) == 1 else None
+
+
+_WAYS: Final = 7
+
+_NAMES: Final = [one.name for one in fields(Subject)]
+_all_of: Final[Callable[[Subject], tuple[object, ...]]] = attrgetter(*_NAMES)
+_ways_of: Final[Callable[[Subject], tuple[str | None, ...]]] = attrgetter(*_NAMES[1:_WAYS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +235,6 @@ _SUBJECT: Final = """
     (SELECT contract_id FROM payment_orders WHERE id = $4), (SELECT contract_id FROM refund_requests WHERE id = $5),
     (SELECT contract_id FROM disputes WHERE id = $6), (SELECT contract_id FROM change_requests WHERE id = $7)"""
 """The ways to the contract; the database goes only as far as the first that leads to one."""
-
-_WAYS: Final = 7
 
 _CLIENT: Final = "coalesce(contract.client_id, $8)"
 _FREELANCER: Final = "coalesce(contract.freelancer_id, $9)"

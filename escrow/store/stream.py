@@ -34,6 +34,7 @@ NOBODY: Final = ""
 _WAYS: Final = tuple(NAMINGS.values())
 _PARTIES: Final = (Naming("client_id", Kind.ACCOUNT, "account"), Naming("freelancer_id", Kind.ACCOUNT, "account"))
 """What the command that makes a contract names instead of a way to it."""
+_KINDS: Final = {one.field: one.kind for one in (*_WAYS, *_PARTIES)}
 
 
 class ContractOutcome(Outcome[Contract, Surroundings]):
@@ -46,9 +47,8 @@ class ContractOutcome(Outcome[Contract, Surroundings]):
 
 def subject_of(command: Command) -> Subject:
     """What a command needs to have loaded; what it is about to make is not there."""
-    named = command.named
     return Subject(
-        **{one.field: _sayable(one.kind, named.get(one.field)) for one in (*_WAYS, *_PARTIES)},
+        **{name: _sayable(_KINDS[name], one) for name, one in command.named.items() if name in _KINDS},
         milestone_ids=tuple(one for one in command.milestone_ids if ids.is_a(Kind.MILESTONE, one)),
     )
 
@@ -112,6 +112,7 @@ def _decide(command: Command, loaded: Loaded, by: Actor) -> Decided[Contract]:
         refusal=found.refusal,
         result=command.result(found.after) if found.after is not None else {},
         beside=beside.rows(command, loaded.beside, by) if beside is not None and found.refusal is None else None,
+        clocks_before=found.clocks_before,
     )
 
 
@@ -123,7 +124,8 @@ def _is_long(command: Command, loaded: Loaded) -> bool:
 async def _write(
     _: Command, loaded: Loaded, decided: Decided[Contract], sealed: Sequence[Sealed], key: Sequence[object], by: Actor
 ) -> Sequence[Topic] | None:
-    change = Change.of(loaded, with_sealed_tokens(loaded.state, decided.state), sealed)
+    after = with_sealed_tokens(loaded.state, decided.state)
+    change = Change.of(loaded, after, sealed, clocks_before=decided.clocks_before)
     return change.topics if await write.write(change, owner=by.account_id, key=key, beside=decided.beside) else None
 
 

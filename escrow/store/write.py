@@ -41,8 +41,18 @@ class Change:
     clocks_after: Sequence[Deadline]
 
     @classmethod
-    def of(cls, loaded: Loaded, after: Contract, sealed: Sequence[Sealed]) -> Change:
-        return cls(loaded, after, sealed, deadlines(loaded.state) if loaded.state else (), deadlines(after))
+    def of(
+        cls,
+        loaded: Loaded,
+        after: Contract,
+        sealed: Sequence[Sealed],
+        *,
+        clocks_before: Sequence[Deadline] | None = None,
+    ) -> Change:
+        """`clocks_before` are those of the contract as it was loaded, if whoever decided knows them already."""
+        if clocks_before is None:
+            clocks_before = deadlines(loaded.state) if loaded.state else ()
+        return cls(loaded, after, sealed, clocks_before, deadlines(after))
 
     @property
     def topics(self) -> Sequence[Topic]:

@@ -82,7 +82,7 @@ async def _filled(server: TestServer, contracts: int) -> AsyncIterator[None]:
     try:
         there = await fill(contracts, events=EVENTS, is_searched=False)
         await make_endpoint(party(there.client.account_id), "https://example.com/hook")
-        while await log.sequence(on_batch=_deliveries()):
+        while await _deliveries().place():
             pass
         yield
     finally:
@@ -129,7 +129,7 @@ async def _alone(limit: int) -> int:
 
 
 async def _with_deliveries(limit: int) -> int:
-    return await log.sequence(limit=limit, on_batch=_deliveries())
+    return await _deliveries().place(limit=limit)
 
 
 async def _bare(limit: int) -> int:

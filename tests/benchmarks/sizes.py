@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from escrow import database, log
+from escrow import database
 from tests.benchmarks.options import Options
 from tests.benchmarks.tables import Table
 from tests.engines import TestServer
@@ -78,7 +78,7 @@ async def _to_the_end(there: Deployment) -> None:
 
 
 async def _sequenced() -> None:
-    while await log.sequence(on_batch=FanOut(lease_seconds=30.0)):
+    while await FanOut(lease_seconds=30.0).place():
         pass
 
 

@@ -161,6 +161,48 @@ async def test_rings_go_over_one_connection_and_over_a_new_one_if_redis_closed_i
             await client.aclose()
 
 
+async def _subscribed(engine: EmbeddedRedis) -> set[str]:
+    client = Redis.from_url(engine.url)
+    try:
+        return {channel.decode().removeprefix("earnest:") for channel in await client.pubsub_channels("earnest:*")}
+    finally:
+        await client.aclose()
+
+
+async def test_a_process_hears_what_somebody_in_it_listens_to_and_nothing_else(redis: EmbeddedRedis) -> None:
+    with bell.listen(Topic.KEYS) as keys, bell.listen(Topic.COUPLINGS, Topic.KEYS) as both:
+        await settled(keys, both)
+        assert await _subscribed(redis) == {Topic.KEYS, Topic.COUPLINGS}
+        with bell.listen(Topic.ORDERS) as orders:
+            assert await orders.wait(LONG_SECONDS)  # subscribing
+            assert await keys.wait(LONG_SECONDS), "it may have missed a ring meanwhile"
+            assert await _subscribed(redis) == {Topic.KEYS, Topic.COUPLINGS, Topic.ORDERS}
+            await settled(keys, orders)
+            await bell.ring(Topic.ORDERS)
+            assert await orders.wait(LONG_SECONDS)
+            await bell.ring(Topic.KEYS)
+            assert await keys.wait(LONG_SECONDS)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_who_rings_beside_waits_for_nothing_and_letting_go_of_redis_waits_for_the_ring(
+    redis: EmbeddedRedis,
+) -> None:
+    before = await _published(redis)
+    bell.ring_beside(Topic.ORDERS)
+    bell.ring_beside(Topic.ORDERS, Topic.KEYS)
+    await bell.disconnect()
+    assert await _published(redis) - before == 2
+    bell.ring_beside(Topic.ORDERS)  # without a connection it does nothing
+
+
+async def test_what_is_forgotten_wakes_nobody() -> None:
+    wakeups = bell.Wakeups()
+    wakeups.wake()
+    wakeups.forget()
+    assert not await wakeups.wait(0)
+
+
 async def test_waiting_ends_after_the_polling_interval_without_a_ring() -> None:
     with bell.listen(Topic.PENDING) as wakeups:
         started = time.monotonic()

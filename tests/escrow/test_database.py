@@ -156,6 +156,46 @@ async def test_snapshot_sees_one_moment_and_writes_nothing(small_pool: str) -> N
     assert await notes() == {"later"}
 
 
+async def test_a_transaction_begins_with_its_lock_or_its_snapshot_in_one_round_trip(small_pool: str) -> None:
+    with database.counting() as statements:
+        async with database.transaction(lock=7):
+            pass
+        async with database.transaction(snapshot=True):
+            pass
+    assert [statement.split()[0] for statement in statements] == ["BEGIN;", "COMMIT;", "BEGIN", "COMMIT;"]
+
+
+async def test_a_lock_is_held_by_one_transaction_which_sees_what_the_one_before_it_wrote(small_pool: str) -> None:
+    async with database.alone(7):
+        behind = asyncio.create_task(_count_under_lock())
+        await until(_is_waited_for)
+        await database.execute("INSERT INTO notes VALUES ('before')")
+    assert await behind == 1
+
+
+async def test_who_stops_waiting_for_a_lock_ends_at_once_and_gives_its_connection_back(small_pool: str) -> None:
+    async with database.alone(7):
+        behind = asyncio.create_task(_count_under_lock())
+        await until(_is_waited_for)
+        behind.cancel()
+        await asyncio.wait({behind}, timeout=PATIENCE_SECONDS)
+        assert behind.cancelled()
+        assert not await _is_waited_for()
+    assert await in_use() == 0
+    assert await _count_under_lock() == 0
+
+
+async def _count_under_lock() -> int:
+    async with database.transaction(lock=7):
+        return len(await notes())
+
+
+async def _is_waited_for() -> bool:
+    return bool(
+        await database.fetch_value("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+    )
+
+
 async def test_pool_recovers_when_the_server_closes_its_connections(small_pool: str) -> None:
     await asyncio.gather(*(database.fetch("SELECT pg_sleep(0.01)") for _ in range(POOL_SIZE)))
     other = await asyncpg.connect(small_pool)

@@ -10,6 +10,8 @@ import pytest
 from escrow import database, ids
 from escrow.access import PROVIDER, AccountType, ActorKind
 from escrow.agreement import commands as c
+from escrow.agreement import step
+from escrow.agreement.deadlines import Deadline, deadlines
 from escrow.agreement.state import Contract, Fees
 from escrow.bell import Topic
 from escrow.errors import (
@@ -49,6 +51,30 @@ async def test_every_command_takes_two_round_trips(case: Case) -> None:
     assert [statement.strip()[: len(READ)] for statement in statements[:1]] == [READ]
     assert [statement[: len(WRITE)] for statement in statements[1:]] == [WRITE]
     assert tuple(event.type for event in outcome.recorded) == case.events
+
+
+async def test_the_clocks_of_a_contract_are_looked_through_once_as_it_was_and_once_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deal = await (await Deployment.make()).fund("250.00")
+    looked: list[Contract] = []
+
+    def noting(state: Contract) -> tuple[Deadline, ...]:
+        looked.append(state)
+        return deadlines(state)
+
+    monkeypatch.setattr(step, "deadlines", noting)
+    monkeypatch.setattr(write, "deadlines", noting)
+    outcome = await deal.submit()
+    before, after = looked
+    assert before != after == outcome.contract
+    await advance_past_deadlines()  # an approval by silence, and clocks that ran before it stop
+    with pytest.raises(InvalidState):
+        await deal.request_changes()
+    now = (await load(Subject(contract_id=deal.id))).state
+    assert now is not None
+    kept = await database.fetch_value("SELECT count(*) FROM deadlines WHERE contract_id = $1", deal.id)
+    assert kept == len(deadlines(now)) < len(deadlines(after))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))

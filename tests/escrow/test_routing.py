@@ -92,7 +92,10 @@ LISTED: Final = (
         "the payments worker takes what is due, of whichever contracts; on shards there is one for each",
         _of(leases, "_CLAIM") | _of(orders, "_NUDGE", "_RECONCILE"),
     ),
-    Listed("the sequencer takes the outbox of every shard, and writes positions in one place", _of(log, "_SEQUENCE")),
+    Listed(
+        "the sequencer takes the outbox of every shard, and writes positions in one place",
+        frozenset({log.sequence_sql("NULL"), log.sequence_sql(filters.GOES_TO)}),
+    ),
     Listed(
         "webhooks follow the log: a batch has events of many contracts, each looked up where it lies",
         _of(claims, "_CLAIM", "_HEAD")

@@ -216,7 +216,7 @@ class Desk:
         total = 0
         while True:
             batch = self.dispatcher.fan_out()
-            count = await log.sequence(on_batch=batch)
+            count = await batch.place()
             self.dispatcher.take(batch)
             total += count
             if not count:
@@ -265,7 +265,7 @@ async def fan_out_only() -> int:
     from webhooks.delivery.fan_out import FanOut
 
     total = 0
-    while count := await log.sequence(on_batch=FanOut(lease_seconds=30.0)):
+    while count := await FanOut(lease_seconds=30.0).place():
         total += count
     return total
 

@@ -75,6 +75,10 @@ class Capacity:
         taken, limit = self.endpoints.get(endpoint_id, (0, self.endpoint_requests))
         return max(0, limit - taken)
 
+    def is_used_up(self, taken: int, *, half_open: int) -> bool:
+        """Whether who took so many, of them so many at half-open endpoints, may have left some for want of a limit of all."""
+        return taken > 0 and (taken >= self.requests or half_open >= self.half_open_requests)
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

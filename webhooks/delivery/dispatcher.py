@@ -134,7 +134,9 @@ class Dispatcher:
             span=Span(after, claim.next_endpoint),
         )
         self._start([(head, claim.lease) for head in claim.heads], half_open=claim.half_open)
-        if not (claim.heads or claim.next_endpoint or self._concurrency.is_awaited(time.monotonic())):
+        is_used_up = capacity.is_used_up(len(claim.heads), half_open=len(claim.half_open))
+        # Else all was taken that was due, but for endpoints that are crowded.
+        if not (is_used_up or claim.next_endpoint or self._concurrency.is_awaited(time.monotonic())):
             await self._wakeups.wait(self._timing.poll_seconds)
         return claim.next_endpoint
 

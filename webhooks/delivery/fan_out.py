@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID, uuid4
 
-from escrow import database, ids
+from escrow import database, ids, log
 from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, head_of
 from webhooks.events import filters
 from webhooks.events.filters import Match, Placed
@@ -31,7 +31,7 @@ def nowhere(_: str) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class FanOut:
-    """One batch of the sequencer: `on_batch` for `log.sequence`, and afterwards what came of it."""
+    """One batch of the sequencer, and afterwards what came of it."""
 
     lease_seconds: float
     free_at: FreeAt = nowhere
@@ -42,14 +42,17 @@ class FanOut:
     is_left_over: bool = False
     """Whether there is something to do that this process didn't take at once."""
 
-    async def __call__(self, connection: database.Connection, rows: Sequence[database.Record]) -> None:
-        """Make the deliveries of these rows of the log, in the transaction that places them."""
+    async def place(self, *, limit: int = log.BATCH_EVENTS, on_look: Callable[[], None] | None = None) -> int:
+        """Give events their positions and make their deliveries, as `log.sequence` does; answers how many events it were."""
+        return await log.sequence(limit=limit, on_batch=self._fan_out, beside=filters.GOES_TO, on_look=on_look)
+
+    async def _fan_out(self, connection: database.Connection, rows: Sequence[database.Record]) -> None:
         events = [
             Placed(position=row["position"], event_id=row["event_id"], stream_id=row["stream_id"], type=row["type"])
             for row in rows
         ]
         tasks = await filters.follow(connection, events)
-        found = await filters.matches(connection, events)
+        found = await filters.matches(connection, events, [row["beside"] for row in rows])
         if found:
             await self._deliver(connection, found)
         await filters.leave(connection, tasks)

@@ -9,7 +9,7 @@ transaction, and who may see a stream is said in one piece of SQL.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -57,6 +57,15 @@ MATCHES: Final = _MATCHES.format(audience=AUDIENCE.format(stream="placed.stream_
 
 STANDING_MATCHES: Final = _MATCHES.format(audience=STANDING_AUDIENCE.format(stream="placed.stream_id"))
 """Those that it goes to whenever it is placed: who mediates, and where, comes and goes."""
+
+GOES_TO: Final = f"""ARRAY(
+    SELECT ROW(matching.endpoint_id, NOT health.probation
+        AND (health.open_until IS NULL OR health.open_until <= clock_timestamp()) AND health.task IS NULL AND EXISTS (
+            SELECT FROM endpoints WHERE id = matching.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0))
+    FROM (VALUES (placed.stream_id)) AS stream {MATCHES}
+    CROSS JOIN LATERAL (SELECT * FROM endpoint_health WHERE endpoint_id = matching.endpoint_id OFFSET 0) AS health
+    ORDER BY matching.endpoint_id)"""
+"""An expression about a row `placed`: the endpoints that it goes to, each with whether something may be sent at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,19 +143,28 @@ async def leave(connection: database.Connection, tasks: Mapping[str, Task]) -> N
         await connection.execute(_LEAVE, endpoint_id, task.value)
 
 
-async def matches(connection: database.Connection, events: Sequence[Placed]) -> list[Match]:
-    """The endpoints that each event goes to, in the log's order."""
-    by_position = {event.position: event for event in events}
+async def matches(
+    connection: database.Connection, events: Sequence[Placed], before: Iterable[Sequence[tuple[str, bool]]]
+) -> list[Match]:
+    """The endpoints that each event goes to, in the log's order: those of `GOES_TO`, by the filters of `before` these events,
+    unless one of them says something of filters."""
+    if any(event.type in _FOLLOWED for event in events):
+        before = await _goes_to(connection, events)
+    return [
+        Match(event=event, endpoint_id=endpoint_id, is_open=is_open)
+        for event, endpoints in zip(events, before, strict=True)
+        for endpoint_id, is_open in endpoints
+    ]
+
+
+async def _goes_to(connection: database.Connection, events: Sequence[Placed]) -> list[Sequence[tuple[str, bool]]]:
     rows = await connection.fetch(
         _MATCH,
-        list(by_position),
+        [event.position for event in events],
         [event.stream_id for event in events],
         [event.type for event in events],
     )
-    return [
-        Match(event=by_position[row["position"]], endpoint_id=row["endpoint_id"], is_open=row["is_open"])
-        for row in rows
-    ]
+    return [row["goes_to"] for row in rows]
 
 
 _BODY: Final = "SELECT body FROM events WHERE stream_id = $1 AND id = $2"
@@ -174,14 +192,8 @@ WHERE endpoint_id = $1 AND task IS DISTINCT FROM 'END'
 """
 
 _MATCH: Final = f"""
-SELECT placed.position, matching.endpoint_id,
-    (NOT health.probation AND (health.open_until IS NULL OR health.open_until <= clock_timestamp())
-        AND health.task IS NULL AND EXISTS (
-            SELECT FROM endpoints WHERE id = matching.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
-    ) AS is_open
+SELECT {GOES_TO} AS goes_to
 FROM unnest({database.unseen("$1::bigint[]")}, {database.unseen("$2::text[]")}, {database.unseen("$3::text[]")})
     AS placed (position, stream_id, type)
-{MATCHES}
-CROSS JOIN LATERAL (SELECT * FROM endpoint_health WHERE endpoint_id = matching.endpoint_id OFFSET 0) AS health
-ORDER BY placed.position, matching.endpoint_id
+ORDER BY placed.position
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, ClassVar, Final
 
 from escrow.agreement.state import Contract
@@ -17,7 +18,7 @@ Made = Annotated[str, "made"]
 class Command(Value):
     """Something that may change one contract."""
 
-    @property
+    @cached_property
     def named(self) -> Mapping[str, str | None]:
         """The identifiers that it names, by the names of their fields: what must be loaded for it."""
         return {name: getattr(self, name) for name, is_made in _identifiers(type(self)).items() if not is_made}

@@ -199,6 +199,15 @@ def test_a_look_says_nothing_of_endpoints_that_it_did_not_come_to() -> None:
     assert not slots.is_awaited(0.0)
 
 
+def test_who_took_as_many_as_there_might_be_may_have_left_some() -> None:
+    slots = Concurrency(LIMITS)
+    capacity = slots.capacity(0.0)
+    assert capacity.is_used_up(LIMITS.requests, half_open=0)
+    assert not capacity.is_used_up(LIMITS.requests - 1, half_open=0)
+    assert capacity.is_used_up(LIMITS.half_open_requests, half_open=LIMITS.half_open_requests)
+    assert not capacity.is_used_up(0, half_open=0)
+
+
 ENDPOINTS = st.sampled_from("abcde")
 
 
@@ -246,7 +255,8 @@ class AnyCourse(RuleBasedStateMachine):
                     self.due[endpoint_id] -= 1
                     self.begin(endpoint_id)
         self.slots.looked(capacity, taken, half_open=trials, span=ALL)
-        self.wakes = bool(taken) or self.slots.is_awaited(self.now)
+        is_used_up = capacity.is_used_up(taken.total(), half_open=len(trials))
+        self.wakes = is_used_up or self.slots.is_awaited(self.now)
 
     def begin(self, endpoint_id: str) -> None:
         slot = self.slots.take(endpoint_id, self.now, is_half_open=endpoint_id in self.half_open)

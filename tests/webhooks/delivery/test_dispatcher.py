@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from escrow import cursors, database, log, process_log, traces
+from escrow import cursors, database, process_log, traces
 from escrow.settings import Reach
 from escrow.traces import PROCESS, Trace
 from tests.factories import Deployment, make_endpoint
@@ -283,7 +283,7 @@ async def test_a_claim_that_fails_while_a_worker_stops_keeps_no_answer_from_bein
         await claims_now.wait()
         partner.hold()
         batch = worker.fan_out()
-        await log.sequence(on_batch=batch)
+        await batch.place()
         worker.take(batch)
         await until(lambda: came(partner.arrivals))
         claiming.cancel()

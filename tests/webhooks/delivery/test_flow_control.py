@@ -109,3 +109,15 @@ async def test_a_crowded_endpoint_gets_its_next_lane_as_soon_as_it_has_answered(
             await settled()
     assert {arrival.stream for arrival in partner.arrivals} == {deal.id for deal in deals}
     await well()
+
+
+async def test_whoever_took_all_that_was_due_looks_no_second_time() -> None:
+    there = await Deployment.make()
+    async with partners() as partner:
+        await make_endpoint(there.client, partner.url(), event_types=("contract.proposed",))
+        await fan_out_only()
+        await there.propose()
+        await fan_out_only()
+        async with delivery_worker(poll_seconds=600.0) as worker:
+            await settled()
+            assert worker.dispatcher.looks == 0, "it waits since its first look"
