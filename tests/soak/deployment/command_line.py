@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import shutil
 import signal
@@ -14,6 +13,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import uvloop
 
 from tests.soak.deployment.playing import AT_ONCE, Asked, Soak
 
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     soak = Soak(asked, folder, tell=lambda line: print(line, file=sys.stderr, flush=True))
     error: BaseException | None = None
     try:
-        asyncio.run(soak.run())
+        uvloop.run(soak.run())
     except (Exception, BaseExceptionGroup) as failure:  # noqa: BLE001 - whatever it was, it is told with the figures
         error = failure
     print(asked.command)

@@ -27,12 +27,14 @@ from tests.soak.deployment.processes import SAY_ELSE, House
 from tests.soak.deployment.receiving import Receiver, disorder
 from tests.soak.deployment.specification import Known, OfContract, Said
 from tests.soak.deployment.watching import Watch
-from tests.soak.judging import Wrong
+from tests.soak.judging import Wrong, batched
 from tests.stand_ins.stripe.serving import Playing
 from tests.webhooks.partner import Partners, matching
 from webhooks.audit import audit_deliveries
 
 SHOWN_MAX: Final = 20
+JUDGED_AT_ONCE: Final = 1_000
+"""Contracts whose events are in memory at a time: all of a million commands would be some ten gigabytes."""
 PROPOSAL: Final = ("contract.proposed", "milestone.added")
 """The events of a proposal."""
 
@@ -62,14 +64,14 @@ async def judge_effects(crowd: Crowd) -> int:
 async def judge_histories(crowd: Crowd) -> int:
     """Everything that people were told of each contract can have happened one after the other; how many operations that are."""
     operations = 0
-    streams = await load([deal.id for deal in crowd.deals])
-    loaded = {one.state.id: one for one in await load_all([deal.id for deal in crowd.deals]) if one.state is not None}
-    for deal in crowd.deals:
-        if deal.offer_hours is not None:
-            continue
-        one = loaded[deal.id]
-        refuse(_wrong_in(deal, _as_proposed(streams[deal.id]), one.around))
-        operations += len(deal.history)
+    deals = {deal.id: deal for deal in crowd.deals}
+    for ids in batched((deal.id for deal in crowd.deals if deal.offer_hours is None), JUDGED_AT_ONCE):
+        streams = await load(ids)
+        loaded = {one.state.id: one for one in await load_all(ids) if one.state is not None}
+        for contract_id in ids:
+            deal = deals[contract_id]
+            refuse(_wrong_in(deal, _as_proposed(streams[contract_id]), loaded[contract_id].around))
+            operations += len(deal.history)
     return operations
 
 
