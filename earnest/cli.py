@@ -83,9 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
     except OSError as error:
-        if (refusal := _of_files(error)) is None:
+        if (change := _of_files(error)) is None:
             raise
-        print(f"earnest: {refusal}", file=sys.stderr)
+        print(f"earnest: {change}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         return 130

@@ -15,6 +15,7 @@ from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 
 from escrow import database
+from escrow.lending import one_statement
 from escrow.models import Deployment
 from escrow.statements import FAILURES
 from tests import plans
@@ -319,11 +320,11 @@ async def test_a_connection_that_rests_is_lent_as_it_is(small_pool: str, monkeyp
 
 
 async def test_a_connection_that_is_to_be_closed_is_lent_no_more(small_pool: str) -> None:
-    pool = get_connection("default")._pool  # type: ignore[attr-defined]
+    pool = get_connection("default")._pool
     first = await database.fetch_value("SELECT pg_backend_pid()")
     await pool.expire_connections()
     assert await database.fetch_value("SELECT pg_backend_pid()") != first
-    async with database.one_statement(pool) as lent:
+    async with one_statement(pool) as lent:
         await lent.close()
     assert await notes() == set()
     assert await in_use() == 0
