@@ -180,9 +180,8 @@ async def _break_off_while_recovering(root: Path, monkeypatch: pytest.MonkeyPatc
         await _restore(root)
 
 
-async def test_a_moment_after_the_last_commit_is_refused_with_the_way_to_that_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def _written_after_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the backups of a server are that wrote a table since; it has ended."""
     tmp_path.chmod(0o755)
     backups = tmp_path / "backups"
     monkeypatch.setenv(BACKUPS, str(backups))
@@ -190,6 +189,13 @@ async def test_a_moment_after_the_last_commit_is_refused_with_the_way_to_that_co
         url = f"postgres://postgres:@/earnest?host={await connection.fetchval('SHOW unix_socket_directories')}"
         taking.take(url, backups)
         await connection.execute("CREATE TABLE kept AS SELECT 1 AS row")
+    return backups
+
+
+async def test_a_moment_after_the_last_commit_is_refused_with_the_way_to_that_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups = await _written_after_a_backup(tmp_path, monkeypatch)
     with pytest.raises(CannotStart, match="without --to everything that was kept comes back, up to the last commit"):
         async with in_place.restored(tmp_path, backups, datetime.now(UTC) + timedelta(days=1)):
             pytest.fail("nothing was ever written then")
@@ -200,13 +206,7 @@ async def test_a_moment_after_the_last_commit_is_refused_with_the_way_to_that_co
 async def test_a_real_server_goes_on_and_hands_on_what_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tmp_path.chmod(0o755)
-    backups = tmp_path / "backups"
-    monkeypatch.setenv(BACKUPS, str(backups))
-    async with _running(tmp_path) as connection:
-        url = f"postgres://postgres:@/earnest?host={await connection.fetchval('SHOW unix_socket_directories')}"
-        taking.take(url, backups)
-        await connection.execute("CREATE TABLE kept AS SELECT 1 AS row")
+    backups = await _written_after_a_backup(tmp_path, monkeypatch)
 
     await _break_off_while_recovering(tmp_path, monkeypatch)
     async with _running(tmp_path) as connection:
