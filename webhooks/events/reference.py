@@ -74,8 +74,8 @@ stream names as `previousHash`. What stands beside it depends on the endpoint's 
 | field of `data` | |
 |---|---|
 | `apiVersion` | the shape of what stands beside the event, as the endpoint is pinned to it |
-| `cursor` | the event's place in the one log, the same as in feeds and streams; `null` for a test |
-| `event` | the stored event: `id` (also the header `webhook-id`), `type`, `version` of its payload, `occurredAt`, `actor`, `stream` (the contract or account), `sequence` (1, 2, 3 … in its stream without gaps; 0 for a test), `previousHash`, `data` |
+| `cursor` | the event's place in the one log, the same as in feeds and streams; `null` for a test and for `log.cut`, which stand in no log |
+| `event` | the stored event: `id` (also the header `webhook-id`), `type`, `version` of its payload, `occurredAt`, `actor`, `stream` (the contract or account), `sequence` (1, 2, 3 … in its stream without gaps; 0 where `cursor` is `null`), `previousHash`, `data` |
 | `texts` | people's words, by field, each with its `salt`: `data.texts` of the event holds the sha256 of the salt's bytes and the text's canonical JSON. A field is `null` once its words were erased |
 | `textsOmitted` | the fields whose words would have made the body 20 kB or longer; `node(id: "evt_…") {{ ... on Event {{ texts {{ field value salt }} }} }}` has them |
 | `replay` | whether the endpoint's owner asked for it to be sent once more |
