@@ -144,7 +144,7 @@ async def test_long_streams_are_looked_at_a_few_at_a_time(monkeypatch: pytest.Mo
     with database.counting() as statements:
         assert await differences() == []
     streams = await database.fetch_value("SELECT count(DISTINCT stream_id) FROM events")
-    assert statements.count("BEGIN;") == streams + 1
+    assert sum(one.startswith("BEGIN") for one in statements) == streams + 1
 
 
 async def test_streams_are_folded_while_no_transaction_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
