@@ -65,10 +65,23 @@ class Deployment:
         return await prepared((client_bps, freelancer_bps), lambda: cls._made(client_bps, freelancer_bps))
 
     @classmethod
+    async def beside(cls) -> Deployment:
+        """Other people on a deployment that has an operator already."""
+        return await cls._among(await database.fetch_value("SELECT id FROM accounts WHERE is_operator"))
+
+    @classmethod
     async def _made(cls, client_bps: int, freelancer_bps: int) -> Deployment:
-        operator_id, mediator_id, client_id, freelancer_id = (ids.new(Kind.ACCOUNT) for _ in range(4))
+        operator_id = ids.new(Kind.ACCOUNT)
         founder = Actor(ActorKind.OPERATOR)
         await pipeline.run(account_commands.CreateOperator(account_id=operator_id, name="Earnest"), by=founder)
+        there = await cls._among(operator_id)
+        fees = account_commands.SetFees(client_bps=client_bps, freelancer_bps=freelancer_bps)
+        await pipeline.run(fees, by=there.operator)
+        return there
+
+    @classmethod
+    async def _among(cls, operator_id: str) -> Deployment:
+        mediator_id, client_id, freelancer_id = (ids.new(Kind.ACCOUNT) for _ in range(3))
         operator = Actor(ActorKind.OPERATOR, operator_id, scopes=frozenset({Scope.OPERATOR, Scope.DISPUTES_DECIDE}))
         for account_id, name, kind in (
             (mediator_id, "Mo", AccountType.INDIVIDUAL),
@@ -78,8 +91,6 @@ class Deployment:
             creation = account_commands.CreateAccount(account_id=account_id, name=name, type=kind)
             await pipeline.run(creation, by=operator)
         await pipeline.run(account_commands.AppointMediator(account_id=mediator_id), by=operator)
-        fees = account_commands.SetFees(client_bps=client_bps, freelancer_bps=freelancer_bps)
-        await pipeline.run(fees, by=operator)
         return cls(
             operator=operator,
             mediator=replace(party(mediator_id), is_mediator=True),

@@ -17,6 +17,7 @@ from typing import Final
 import uvloop
 
 from tests.soak.deployment.playing import AT_ONCE, Asked, Soak
+from tests.soak.deployment.sittings import Sittings, Unfinished
 
 COMMANDS: Final = 10_000
 BLOW_EVERY: Final = 100
@@ -40,6 +41,13 @@ def main(arguments: Sequence[str]) -> int:
         "--at-once", type=int, default=AT_ONCE, help="contracts that people are at; default: %(default)s"
     )
     parser.add_argument("--minutes", type=float, help="after which it ends with fewer commands; default: never")
+    parser.add_argument(
+        "--in",
+        dest="stays",
+        type=Path,
+        metavar="FOLDER",
+        help="play one more sitting on what former ones left there, and leave it there for the next",
+    )
     args = parser.parse_args(arguments)
     disk_mb = DISK_MB + args.commands * DISK_MB_A_THOUSAND_COMMANDS // 1_000
     asked = Asked(
@@ -53,10 +61,13 @@ def main(arguments: Sequence[str]) -> int:
     )
     for loud in ("uvicorn", "asyncpg.pool", "websockets"):
         logging.getLogger(loud).setLevel(logging.CRITICAL)  # what is cut is meant so, and that happens all the time
-    folder = Path(tempfile.mkdtemp(prefix="earnest-soak-"))
-    folder.chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to pass
+    sittings = Sittings(args.stays.absolute()) if args.stays is not None else None
+    try:
+        folder = sittings.begin() if sittings is not None else _own_folder()
+    except Unfinished as refusal:
+        parser.error(str(refusal))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
-    soak = Soak(asked, folder, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    soak = Soak(asked, folder, sittings=sittings, tell=lambda line: print(line, file=sys.stderr, flush=True))
     error: BaseException | None = None
     try:
         uvloop.run(soak.run())
@@ -65,9 +76,18 @@ def main(arguments: Sequence[str]) -> int:
     print(asked.command)
     print("\n".join(soak.figures.lines()))
     if error is None:
-        shutil.rmtree(folder, ignore_errors=True)
+        if sittings is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print("\n".join(sittings.lines()))
         print("Nothing lost, nothing twice, nothing early, and late only with a red light.")
         return 0
     print("\nIT WENT WRONG:\n" + "".join(traceback.format_exception(error)))
     print(f"The logs of the processes are in {folder}.")
     return 1
+
+
+def _own_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="earnest-soak-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to pass
+    return folder

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,8 @@ from tests.soak.deployment.deals import Crowd
 from tests.soak.deployment.following import Follower, Mirror
 from tests.soak.deployment.processes import WEBS, WORKERS, House, house
 from tests.soak.deployment.receiving import Receiver
+from tests.soak.deployment.sittings import Sittings
+from tests.soak.deployment.tallies import Figures
 from tests.soak.deployment.watching import Watch
 from tests.soak.judging import Wrong
 from tests.soak.passing import pass_time, under_way
@@ -104,38 +106,24 @@ class Asked:
         )
 
 
-@dataclass(slots=True)
-class Figures:
-    """What was done and what was found."""
-
-    seconds: float = 0.0
-    quiet_seconds: float = 0.0
-    disk_mb: int | None = None
-    """What PostgreSQL took in the end, where it has a disk of its own."""
-    counts: Counter[str] = field(default_factory=Counter)
-    blows: Counter[str] = field(default_factory=Counter)
-    found: dict[str, int] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
-
-    def lines(self) -> list[str]:
-        """For people."""
-        done = [f"{count:>9,} {name}" for name, count in sorted(self.counts.items())]
-        blows = [f"{count:>9,} {name}" for name, count in sorted(self.blows.items())]
-        found = [f"{count:>9,} {name}" for name, count in self.found.items()]
-        time_taken = f"{self.seconds:.0f} s, and {self.quiet_seconds:.0f} s until it was quiet"
-        left_out = [f"left out: {one}" for one in self.left_out]
-        if self.disk_mb is not None:
-            done.append(f"{self.disk_mb:>9,} MB that PostgreSQL took in the end")
-        return [f"People, in {time_taken}:", *done, "Blows:", *blows, "Right, all of them:", *found, *left_out]
-
-
 class Soak:
     """One run of it; what shows why it went wrong is left in `folder`."""
 
-    def __init__(self, asked: Asked, folder: Path, *, tell: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        folder: Path,
+        *,
+        sittings: Sittings | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`sittings` are those that it is one of, and what former ones left."""
         self._asked = asked
         self._folder = folder
+        self._sittings = sittings
         self._tell = tell
+        self._moved_before = 0
+        """Movements of money that the provider knew of when it began."""
         self.figures = Figures()
 
     async def run(self) -> Figures:
@@ -148,9 +136,11 @@ class Soak:
             aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
             playing(self._asked.hostility, notify=f"http://127.0.0.1:{notices}/providers/stripe") as stand_in,
             partners() as partner,
-            house(self._folder, _variables(stand_in), door=notices, disk_mb=self._asked.disk_mb) as one,
+            house(self._folder, self._engines, _variables(stand_in), door=notices, disk_mb=self._disk_mb) as one,
             TortoiseContext() as context,
         ):
+            if self._sittings is not None:
+                self._sittings.take_up(stand_in.books)
             await one.start()
             await context.init(config=configuration(one.engines.database_url))  # of these tasks; a test has another one
             api = Api(session, one.url, self._asked.chance("pauses"))
@@ -159,10 +149,22 @@ class Soak:
                 await self._play(one, api, stand_in, provider, partner)
             finally:
                 await provider.close()
+            if self._sittings is not None:
+                self._sittings.end(self._asked.command, self.figures, stand_in.books)
         return self.figures
+
+    @property
+    def _engines(self) -> Path:
+        return self._folder / "engines" if self._sittings is None else self._sittings.engines
+
+    @property
+    def _disk_mb(self) -> int | None:
+        """What stays is on the machine's own disk."""
+        return self._asked.disk_mb if self._sittings is None else None
 
     async def _play(self, one: House, api: Api, stand_in: Playing, provider: Stripe, partner: Partners) -> None:
         crowd, receivers = await self._settle(api, stand_in, provider, partner)
+        self._moved_before = len(stand_in.books.of("balance_transaction"))
         followers = [
             Follower(api, person, by_socket, self._asked.chance(f"stream {number}"))
             for number, (person, by_socket) in enumerate(product((crowd.client, crowd.freelancer), (True, False)))
@@ -173,7 +175,11 @@ class Soak:
             one, crowd, watch, self._asked.chance("blows"), self._asked.blow_every, self._asked.long_stops, self._tell
         )
         if not one.has_small_disk:
-            why = "needs root, who may mount a small one" if self._asked.disk_mb else "would be too large for memory"
+            why = (
+                "needs root, who may mount a small one"
+                if self._disk_mb
+                else "would be too large for memory, or has to stay"
+            )
             self.figures.left_out.append(f"the disk that is full, which {why}")
         began = time.monotonic()
         following = [one.follow for one in followers]
@@ -224,18 +230,19 @@ class Soak:
         self, api: Api, stand_in: Playing, provider: Stripe, partner: Partners
     ) -> tuple[Crowd, dict[str, Receiver]]:
         """Two parties with keys, an endpoint each, and a freelancer who can be paid."""
-        there = await Deployment.make()
+        there = await (Deployment.beside() if await fetch_value(_SETTLED) else Deployment.make())
         client, freelancer = [await _with_key(actor, there.operator) for actor in (there.client, there.freelancer)]
         receivers: dict[str, Receiver] = {}
         for path, actor in (("/client", there.client), ("/freelancer", there.freelancer)):
             made = await make_endpoint(actor, partner.url(path), event_types=("*",))
             receivers[made.id] = partner.replies[path] = Receiver(path, made.secret)
         await pipeline.run(ConnectPayee(account_id=freelancer.account_id, provider="stripe"), by=there.freelancer)
-        while not await fetch_value("SELECT can_be_paid FROM payees"):
-            name = await fetch_value("SELECT payee_id FROM payees")
+        account = freelancer.account_id
+        while not await fetch_value("SELECT can_be_paid FROM payees WHERE account_id = $1", account):
+            name = await fetch_value("SELECT payee_id FROM payees WHERE account_id = $1", account)
             if name is not None:
                 told_stripe.told(stand_in.books, name)
-            await database.execute("UPDATE payees SET due_at = now()")
+            await database.execute("UPDATE payees SET due_at = now() WHERE account_id = $1", account)
             await payees.look(provider, limit=1)
         return Crowd(api, client, freelancer, run=f"soak-{ids.new(Kind.EVENT)[-8:]}", seed=self._asked.seed), receivers
 
@@ -302,7 +309,8 @@ class Soak:
         found["events taken by endpoints"] = await verdicts.judge_webhooks(receivers, partner)
         found["lines about faults, each explained by a blow"] = verdicts.judge_logs(one, blows)
         await verdicts.judge_books(stand_in, provider)
-        found["movements of money, the same in both books"] = len(stand_in.books.of("balance_transaction"))
+        movements = len(stand_in.books.of("balance_transaction"))
+        found["movements of money, the same in both books"] = movements - self._moved_before
 
     def _count(self, api: Api, crowd: Crowd, blows: Blows, watch: Watch, followers: list[Follower]) -> None:
         commands = Counter({f"commands {name}": n for name, n in crowd.commands.items() if name != "queries"})
@@ -351,6 +359,8 @@ async def _beside(*works: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 async def _as_coroutine(work: Callable[[], Awaitable[None]]) -> None:
     await work()
 
+
+_SETTLED: Final = "SELECT EXISTS (SELECT FROM accounts WHERE is_operator)"
 
 _DUE: Final = "SELECT EXISTS (SELECT FROM payment_orders WHERE due_at <= now())"
 

@@ -224,10 +224,13 @@ def _listens(port: int) -> bool:
 
 
 @asynccontextmanager
-async def house(folder: Path, provider: Mapping[str, str], *, door: int, disk_mb: int | None) -> AsyncIterator[House]:
-    """The engines, with what will run on them, to be reached at the port of the `door`; nothing of it is left in the end."""
-    directory = folder / "engines"
-    directory.mkdir()
+async def house(
+    folder: Path, directory: Path, provider: Mapping[str, str], *, door: int, disk_mb: int | None
+) -> AsyncIterator[House]:
+    """The engines over a directory, with what will run on them and writes its logs into the folder, to be reached at the port of
+    the `door`; nothing runs in the end.
+    """
+    directory.mkdir(exist_ok=True)
     mounted = mount(directory, disk_mb)
     try:
         async with Engines(directory) as engines:

@@ -110,10 +110,11 @@ async def judge_followers(followers: Sequence[Follower], mirrors: Sequence[Mirro
             wrong.append(
                 f"a {how} heard {len(one.heard)} of {len(expected)}; missing {missing[:3]}, twice {doubled[:3]}"
             )
-    contracts = {row["id"]: (row["state"], row["version"]) for row in await fetch(_CONTRACTS)}
-    milestones = {row["id"]: row["state"] for row in await fetch("SELECT id, state FROM milestones")}
     for mirror in mirrors:
-        expected_events = [row["event_id"] for row in await fetch(_VISIBLE_SQL, mirror.person.account_id)]
+        account_id = mirror.person.account_id
+        contracts = {row["id"]: (row["state"], row["version"]) for row in await fetch(_CONTRACTS, account_id)}
+        milestones = {row["id"]: row["state"] for row in await fetch(_MILESTONES, account_id)}
+        expected_events = [row["event_id"] for row in await fetch(_VISIBLE_SQL, account_id)]
         if mirror.events != expected_events:
             wrong.append(f"a mirror read {len(mirror.events)} events of {len(expected_events)}, or in another order")
         wrong += [
@@ -219,7 +220,12 @@ _TWICE: Final = """
     ) AS happened GROUP BY type, what HAVING count(*) > 1
 """
 
-_CONTRACTS: Final = "SELECT id, state, version FROM contracts"
+_CONTRACTS: Final = "SELECT id, state, version FROM contracts WHERE $1 IN (client_id, freelancer_id)"
+_MILESTONES: Final = """
+    SELECT milestone.id, milestone.state FROM milestones AS milestone
+    JOIN contracts AS contract ON contract.id = milestone.contract_id
+    WHERE $1 IN (contract.client_id, contract.freelancer_id)
+"""
 
 _VISIBLE_SQL: Final = """
     SELECT placed.position, placed.event_id, placed.stream_id, event.sequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ def save(books: Books, path: Path) -> None:
 
 def _told(books: Books) -> dict[str, Any]:
     return {
+        "seed": books.hostility.seed,  # by which the platform's account is called
         "offset": books.clock.offset,
         "banks": books.banks,
         "numbers": books.numbers,
@@ -38,6 +40,7 @@ def load(books: Books, path: Path) -> None:
     if not path.exists():
         return
     told = json.loads(path.read_text())
+    books.hostility = replace(books.hostility, seed=told["seed"])
     books.clock.offset = told["offset"]
     books.banks, books.numbers = told["banks"], told["numbers"]
     books.due = [(at, what, names) for at, what, names in told["due"]]
