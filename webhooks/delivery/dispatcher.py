@@ -283,7 +283,7 @@ class Dispatcher:
 
     def _release(self, one: Completed) -> None:
         if one.slot is not None:
-            self._concurrency.release(one.slot)
+            self._concurrency.release(one.slot, time.monotonic())
 
     # --- stopping -----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.chance import often
-from webhooks.delivery.concurrency import Concurrency, Limits, Slot, Span
+from webhooks.delivery.concurrency import Capacity, Concurrency, Limits, Slot, Span
 
 LIMITS = Limits(requests=6, endpoint_requests=2, endpoint_requests_max=4, half_open_requests=2, slow_seconds=2.0, run=3)
 ALL = Span()
@@ -48,26 +48,50 @@ def test_a_timeout_takes_all_slots_but_one() -> None:
     slots = Concurrency(LIMITS)
     first, second = take(slots), take(slots)
     slots.ended(first, has_timed_out=True)
-    slots.release(first)
+    slots.release(first, 0.0)
     assert slots.take("a", 0.0) is None, "the other one has it"
     slots.ended(second)
-    slots.release(second)
+    slots.release(second, 0.0)
 
 
 def test_another_failure_changes_nothing() -> None:
     slots = Concurrency(LIMITS)
     first, _ = take(slots), take(slots)
     slots.ended(first)
-    slots.release(first)
+    slots.release(first, 0.0)
     assert slots.free_at("a", 0.0) == 1
 
 
-def test_what_an_endpoint_earned_is_forgotten_with_its_last_request() -> None:
+def test_what_an_endpoint_earned_is_kept_for_a_moment_after_its_last_request_and_then_forgotten() -> None:
     slots = Concurrency(LIMITS)
     held = take(slots)
     slots.ended(held, is_success=True)
-    slots.release(held)
-    assert slots.free_at("a", 0.0) == LIMITS.endpoint_requests
+    slots.release(held, 5.0)
+    kept, over = 5.0 + LIMITS.kept_seconds, 5.1 + LIMITS.kept_seconds
+    assert slots.free_at("a", kept) == LIMITS.endpoint_requests + 1
+    assert slots.capacity(kept).at("a") == LIMITS.endpoint_requests + 1
+    assert slots.free_at("a", over) == LIMITS.endpoint_requests
+    assert slots.capacity(over).endpoints == {}
+
+
+def test_an_endpoint_that_comes_back_at_once_goes_on_with_what_it_had_come_to() -> None:
+    slots = Concurrency(LIMITS)
+    for success in (True, False):
+        held = take(slots)
+        slots.ended(held, is_success=success, has_timed_out=not success)
+        slots.release(held, 0.0)
+    assert slots.free_at("a", 0.0) == 1
+    take(slots)
+    assert taken_of(slots) == {"a": (1, 1)}
+
+
+def test_what_was_kept_of_many_endpoints_is_forgotten_in_turn() -> None:
+    slots = Concurrency(LIMITS)
+    for now, endpoint_id in enumerate("aba"):
+        slots.release(take(slots, endpoint_id, now * 0.4), now * 0.4)
+    assert list(slots.capacity(1.3).endpoints) == ["b", "a"]
+    assert list(slots.capacity(1.5).endpoints) == ["a"]
+    assert slots.capacity(2.0).endpoints == {}
 
 
 def test_a_slow_endpoint_gets_no_more_until_it_answers() -> None:
@@ -113,7 +137,7 @@ def test_half_open_endpoints_together_have_a_limit_that_leaves_the_others_theirs
     assert slots.is_full
     assert slots.take("c", 0.0, is_half_open=True) is None
     take(slots, "d")
-    slots.release(first)
+    slots.release(first, 0.0)
     take(slots, "c", is_half_open=True)
 
 
@@ -143,9 +167,9 @@ def test_a_slot_is_given_back_once(again: str) -> None:
     slots = Concurrency(LIMITS)
     held, _ = take(slots), take(slots)
     slots.ended(held)
-    slots.release(held)
+    slots.release(held, 0.0)
     with pytest.raises(KeyError):
-        slots.release(held) if again == "release" else slots.pass_on(held, 0.0)
+        slots.release(held, 0.0) if again == "release" else slots.pass_on(held, 0.0)
     assert slots.capacity(0.0).requests == 5
 
 
@@ -156,7 +180,7 @@ def test_an_endpoint_of_which_all_was_taken_is_awaited_as_soon_as_it_has_a_slot(
     slots.looked(before, {"a": 2}, half_open=frozenset(), span=ALL)
     assert not slots.is_awaited(0.0)
     slots.ended(first)
-    slots.release(first)
+    slots.release(first, 0.0)
     assert slots.is_awaited(0.0)
 
 
@@ -164,7 +188,7 @@ def test_an_endpoint_that_was_passed_over_is_awaited_too() -> None:
     slots = Concurrency(LIMITS)
     first, _ = take(slots), take(slots)
     slots.looked(slots.capacity(0.0), {}, half_open=frozenset(), span=ALL)
-    slots.release(first)
+    slots.release(first, 0.0)
     assert slots.is_awaited(0.0)
 
 
@@ -173,7 +197,7 @@ def test_an_endpoint_that_had_less_due_than_slots_is_not_awaited_nor_looked_at_a
     before = slots.capacity(0.0)
     first = take(slots)
     slots.looked(before, {"a": 1}, half_open=frozenset(), span=ALL)
-    slots.release(first)
+    slots.release(first, 0.0)
     assert not slots.is_awaited(0.0)
 
 
@@ -183,7 +207,7 @@ def test_a_half_open_endpoint_is_awaited_after_its_one_request() -> None:
     trial = take(slots, is_half_open=True)
     slots.looked(before, {"a": 1}, half_open={"a"}, span=ALL)
     assert not slots.is_awaited(0.0)
-    slots.release(trial)
+    slots.release(trial, 0.0)
     assert slots.is_awaited(0.0)
 
 
@@ -191,7 +215,7 @@ def test_a_look_says_nothing_of_endpoints_that_it_did_not_come_to() -> None:
     slots = Concurrency(LIMITS)
     first, _ = take(slots, "b"), take(slots, "b")
     slots.looked(slots.capacity(0.0), {}, half_open=frozenset(), span=ALL)
-    slots.release(first)
+    slots.release(first, 0.0)
     slots.looked(slots.capacity(0.0), {}, half_open=frozenset(), span=Span("b", ""))
     slots.looked(slots.capacity(0.0), {}, half_open=frozenset(), span=Span("", "a"))
     assert slots.is_awaited(0.0)
@@ -206,6 +230,11 @@ def test_who_took_as_many_as_there_might_be_may_have_left_some() -> None:
     assert not capacity.is_used_up(LIMITS.requests - 1, half_open=0)
     assert capacity.is_used_up(LIMITS.half_open_requests, half_open=LIMITS.half_open_requests)
     assert not capacity.is_used_up(0, half_open=0)
+
+
+def taken_at(capacity: Capacity, endpoint_id: str) -> int:
+    taken, _ = capacity.endpoints.get(endpoint_id, (0, 0))
+    return taken
 
 
 ENDPOINTS = st.sampled_from("abcde")
@@ -245,7 +274,7 @@ class AnyCourse(RuleBasedStateMachine):
                 if not self.due[endpoint_id] or taken.total() == capacity.requests:
                     continue
                 if endpoint_id in self.half_open:
-                    room = len(trials) < capacity.half_open_requests and endpoint_id not in capacity.endpoints
+                    room = len(trials) < capacity.half_open_requests and not taken_at(capacity, endpoint_id)
                     room = room and endpoint_id not in trials
                     trials |= {endpoint_id} if room else set()
                 else:
@@ -290,7 +319,7 @@ class AnyCourse(RuleBasedStateMachine):
             if has_next and is_success and self.slots.may_pass_on(slot):
                 self.under_way.append(self.slots.pass_on(slot, self.now))
             else:
-                self.slots.release(slot)
+                self.slots.release(slot, self.now)
         self.wakes = self.wakes or was_full or self.slots.is_awaited(self.now)
 
     @rule(seconds=st.sampled_from([0.5, 1.9, 5.0]))
@@ -303,7 +332,7 @@ class AnyCourse(RuleBasedStateMachine):
         assert capacity.requests == LIMITS.requests - len(self.held)
         assert capacity.half_open_requests == LIMITS.half_open_requests - sum(one.is_half_open for one in self.held)
         by_endpoint = Counter(slot.endpoint_id for slot in self.held)
-        assert {one: taken for one, (taken, _) in capacity.endpoints.items()} == by_endpoint
+        assert {one: taken for one, (taken, _) in capacity.endpoints.items() if taken} == by_endpoint
 
     @invariant()
     def no_limit_is_passed(self) -> None:
@@ -323,7 +352,7 @@ class AnyCourse(RuleBasedStateMachine):
             return
         for endpoint_id, count in self.due.items():
             if endpoint_id in self.half_open:
-                room = capacity.half_open_requests > 0 and endpoint_id not in capacity.endpoints
+                room = capacity.half_open_requests > 0 and not taken_at(capacity, endpoint_id)
             else:
                 room = capacity.at(endpoint_id) > 0
             assert not (count and room), f"{endpoint_id} has a slot and {count} due, and nobody looks"
