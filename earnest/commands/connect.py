@@ -258,6 +258,8 @@ def carry(args: argparse.Namespace) -> int:
 
     try:
         return asyncio.run(_export(args) if args.way == "export" else _import(args))
+    except BrokenPipeError:
+        raise  # that is about whoever reads along
     except (ToolError, FileUnreadable, OSError) as error:
         raise CannotStart(str(error)) from None
 
