@@ -173,7 +173,7 @@ class Sandbox:
         if sought.provider_id is not None:
             return _looked_up(await fetch_row(_BY_ID, sought.provider_id))
         key = None if sought.of_any_attempt else sought.key
-        nothing = (Unknown, Failed) if sought.of_any_attempt else Unknown
+        nothing: tuple[type[Unknown | Failed], ...] = (Unknown, Failed) if sought.of_any_attempt else (Unknown,)
         rows = await fetch(_BY_ORDER, sought.order_id, key, _KINDS[sought.step])
         return next((one for one in map(_looked_up, rows) if not isinstance(one, nothing)), Unknown())
 
