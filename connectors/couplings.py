@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from connectors import sealed_secrets
 from connectors.port import Writing
 from connectors.sides import DoneLeave, Field, Pair, PlanLeave, Treaty, Values, storable
 from escrow import database
-from escrow.vault import Undecipherable, vault
+from escrow.vault import Undecipherable
 
 LEASE_SECONDS: Final = 60.0
 """Every step renews it, and a visit besides while it reads: how long others wait for one whose process died."""
@@ -111,7 +112,7 @@ def may_be(name: str) -> bool:
 
 async def add(one: Coupling) -> bool:
     """Set one up; False if the name is taken."""
-    sealed = vault().encrypt(json.dumps(asdict(one.secrets)).encode(), purpose=_purpose(one.name))
+    sealed = sealed_secrets.seal(one.name, json.dumps(asdict(one.secrets)).encode())
     place, treaty = json.dumps(dict(one.place)), json.dumps(asdict(one.treaty))
     given = (one.name, one.tool, one.contract_id, one.earnest_url, place, treaty, sealed, one.poll_seconds)
     return (await database.execute(_ADD, *given)).endswith(" 1")
@@ -188,6 +189,12 @@ async def fail(leased: Leased, *, problem: str, pause_seconds: float) -> None:
     await database.execute(_FAIL, leased.coupling.name, leased.token, storable(problem), pause_seconds)
 
 
+async def give_back(leased: Sequence[Leased]) -> None:
+    """Give back what this process stops being at, wherever it still has it. A coupling whose tool was being told something is
+    others' when its lease ends: by then the tool has done it, or won't."""
+    await database.execute(_GIVE_BACK, [one.coupling.name for one in leased], [one.token for one in leased])
+
+
 async def retry_faults() -> None:
     """Have what failed by a fault of ours visited now: whoever starts may be of another release, that doesn't have it."""
     await database.execute(_RETRY_FAULTS, FAULT)
@@ -261,43 +268,8 @@ class Pairs:
         await database.execute(seen, self._name, list(milestone_ids))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
-    """How secrets at rest stand, by what they are encrypted with."""
-
-    current: int = 0
-    older: int = 0
-    unreadable: tuple[str, ...] = ()
-
-
-async def survey(*, renew: bool = False) -> Sealed:
-    """Look at the secrets of every coupling; with `renew` those under older keys are encrypted under the first."""
-    current, older, unreadable = 0, 0, []
-    for row in await database.fetch("SELECT name, secrets FROM couplings ORDER BY name"):
-        name, sealed = row["name"], row["secrets"]
-        try:
-            opened = vault().decrypt(sealed, purpose=_purpose(name))
-        except Undecipherable:
-            unreadable.append(name)
-            continue
-        if not vault().needs_renewal(sealed):
-            current += 1
-            continue
-        older += 1
-        if renew:
-            anew = vault().encrypt(opened, purpose=_purpose(name))
-            await database.execute(
-                "UPDATE couplings SET secrets = $3 WHERE name = $1 AND secrets = $2", name, sealed, anew
-            )
-    return Sealed(current=current, older=older, unreadable=tuple(unreadable))
-
-
-def _purpose(name: str) -> str:
-    return f"secrets of the coupling {name}"
-
-
 def _opened(name: str, sealed: bytes) -> Secrets:
-    return Secrets(**json.loads(vault().decrypt(sealed, purpose=_purpose(name))))
+    return Secrets(**json.loads(sealed_secrets.unseal(name, sealed)))
 
 
 def _place(place: str) -> str:
@@ -326,9 +298,8 @@ def _pair(kept: dict[str, Any]) -> Pair:
 
 
 def _kept(pair: Pair) -> str:
-    """As the former release reads it, which knows nothing of what is `shown`, wherever nothing is."""
-    kept = asdict(pair)
-    return json.dumps(kept if pair.shown else {name: value for name, value in kept.items() if name != "shown"})
+    """As the former release reads it, which knows nothing of what is `shown` nor of an `amount`, wherever there is none."""
+    return json.dumps({name: value for name, value in asdict(pair).items() if value or name not in {"shown", "amount"}})
 
 
 def _texts(kept: Mapping[str, str]) -> Values:
@@ -397,6 +368,13 @@ _FAIL: Final = """
 UPDATE couplings SET lease_token = NULL, leased_until = NULL, failures = failures + 1, problem = $3, read_at = NULL,
     due_at = clock_timestamp() + make_interval(secs => $4::double precision)
 WHERE name = $1 AND lease_token = $2
+"""
+
+_GIVE_BACK: Final = """
+UPDATE couplings SET lease_token = NULL, leased_until = NULL, read_at = NULL
+FROM unnest($1::text[], $2::text[]) AS ended (coupling, token)
+WHERE name = ended.coupling AND lease_token = ended.token AND NOT EXISTS (
+    SELECT FROM coupled_writings AS told WHERE told.coupling = ended.coupling AND NOT is_answered)
 """
 
 _RETRY_FAULTS: Final = """

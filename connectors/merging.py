@@ -84,6 +84,7 @@ def plan(
     """
     known = ours.items.keys()
     noted = list(noted)
+    before = sum(not pair.milestone_id.startswith(ASKED) for pair in noted)
     inherited = heirs(ours, noted)
     awaited |= {name for both in inherited.items() if not awaited.isdisjoint(both) for name in both}
     alone = {name: one for name, one in ours.former.items() if name not in inherited}
@@ -100,7 +101,7 @@ def plan(
     steps += [Create(card=_card(one, one.values)) for one in matches.only_ours if not one.is_dropped]
     strays = [item.id for item in matches.only_theirs if item.mark is not None and item.mark not in known]
     new = [item for item in matches.only_theirs if item.id not in strays]
-    steps += [step for item in new if (step := _addition(item, ours, treaty)) is not None]
+    steps += [step for item in new if (step := _addition(item, ours, treaty, before=before)) is not None]
     return Plan(
         steps=tuple(steps),
         strays=tuple(strays),
@@ -145,7 +146,7 @@ def _unborn(found: Match, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
     """A milestone that was asked for and isn't there: it waits while nobody has decided, then its item is left alone."""
     pair = found.pair
     if pair.milestone_id.startswith(ASKED):
-        amount = _price(found.theirs, ours, treaty)
+        amount = pair.amount or _price(found.theirs, ours, treaty)
         is_wanted = found.theirs is not None and treaty.plan is PlanLeave.ASK and ours.takes_new and amount is not None
         yield AskToAdd(pair=pair, amount=amount or "") if is_wanted else Forget(milestone_id=pair.milestone_id)
     elif pair.request_id not in ours.open_requests:
@@ -198,8 +199,8 @@ def _was_asked(pair: Pair, treaty: Treaty) -> bool:
     return treaty.plan is PlanLeave.ASK and pair.asks_removal
 
 
-def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
-    """A new item; nothing without leave, or without a price."""
+def _addition(item: Theirs, ours: OurSide, treaty: Treaty, *, before: int) -> Step | None:
+    """A new item; nothing without leave, or without a price. Its like may have been asked for `before`, under the same name."""
     amount = _price(item, ours, treaty)
     if treaty.plan is PlanLeave.NONE or not ours.takes_new or amount is None or not item.values.get(Field.TITLE):
         return None
@@ -209,7 +210,8 @@ def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
     values = {Field.TITLE: title, Field.PURPOSE: purpose, Field.DUE_ON: due_on}
     if treaty.plan is PlanLeave.EDIT:
         return Add(external_id=item.id, url=item.url, values=values, amount=amount)
-    return AskToAdd(pair=Pair(milestone_id=ASKED + item.id, external_id=item.id, agreed=values), amount=amount)
+    pair = Pair(milestone_id=ASKED + item.id, external_id=item.id, agreed=values, proposals=before, amount=amount)
+    return AskToAdd(pair=pair, amount=amount)
 
 
 def _merge(

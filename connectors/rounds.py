@@ -228,9 +228,8 @@ class Playing:
             pair = Pair(milestone_id=milestone_id, external_id=step.external_id, agreed=step.values)
         elif isinstance(step, AskToAdd):
             await self._memory.keep(step.pair)  # first, so that asking again is asking for the same
-            once = f"add {step.pair.external_id} {_digest(step.pair.agreed)} {step.amount}"
-            request_id, milestone_id = await home.ask_to_add(step.pair.agreed, step.amount, once=once)
-            pair = replace(step.pair, milestone_id=milestone_id, request_id=request_id)
+            request_id, milestone_id = await home.ask_to_add(step.pair.agreed, step.amount, once=_once(step))
+            pair = replace(step.pair, milestone_id=milestone_id, request_id=request_id, amount="")
         else:
             pair = await self._change(step)
         self._counted(to_earnest=1)
@@ -304,6 +303,13 @@ def _pair_of(step: Create, made: Theirs) -> Pair:
         dones=before.dones,
         proposals=before.proposals,
     )
+
+
+def _once(step: AskToAdd) -> str:
+    """What is asked for of one item bears one name. One that stands where another of the same words stood is another: more was
+    noted before it."""
+    number = f" {step.pair.proposals}" if step.pair.proposals else ""
+    return f"add {step.pair.external_id} {_digest(step.pair.agreed)} {step.amount}{number}"
 
 
 def _says_other(now: Theirs | None, before: Theirs) -> bool:

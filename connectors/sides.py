@@ -161,6 +161,9 @@ class Pair:
     asks_removal: bool = False
     """Whether that request was to take the milestone out, since its item was deleted."""
     proposals: int = 0
+    """How often something was asked for; of what is to be asked for and has no name yet, what was noted before it."""
+    amount: str = ""
+    """For how much it is asked for while it has no name yet, whatever the item says by now."""
     refused: Values = field(default_factory=dict)
     """What Earnest refused: it stays in the tool, and isn't tried again until somebody changes it."""
     vain: str = ""

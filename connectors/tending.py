@@ -18,6 +18,7 @@ from connectors.home import EarnestContract
 from connectors.port import BeyondTheLog, Tool, ToolError
 from escrow import bell, database, process_log
 from escrow.bell import Topic
+from escrow.handing_back import hand_back
 
 AT_ONCE: Final = 8
 """Couplings under way in one process: they mostly wait for tools."""
@@ -48,22 +49,56 @@ _log = logging.getLogger(__name__)
 
 
 async def pump(opens: Opens = opening.tool_of) -> None:
-    """Visit what is due, for ever."""
-    under_way: set[asyncio.Task[None]] = set()
+    """Visit what is due, for ever. Who is stopped ends its visits and gives back what they were at."""
+    visits = _Visits(opens)
     await couplings.retry_faults()
     try:
         with bell.listen(Topic.COUPLINGS) as wakeups:
             while True:
-                for leased in await couplings.lease(AT_ONCE - len(under_way)) if len(under_way) < AT_ONCE else ():
-                    under_way.add(asyncio.create_task(visit(leased, opens)))
-                for task in [task for task in under_way if task.done()]:
-                    under_way.remove(task)
-                    task.result()
-                await wakeups.wait(await _pause_seconds(len(under_way)))
+                await visits.begin()
+                await wakeups.wait(await _pause_seconds(visits.count))
     finally:
-        for task in under_way:
+        await visits.end()
+
+
+class _Visits:
+    """Those that this process is at."""
+
+    def __init__(self, opens: Opens) -> None:
+        self._opens = opens
+        self._under_way: dict[asyncio.Task[None], Leased] = {}
+        self._claiming: asyncio.Task[list[Leased]] | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self._under_way)
+
+    async def begin(self) -> None:
+        """Begin as many of those that are due as there is room for, and let go of those that ended."""
+        if self.count < AT_ONCE:
+            self._claiming = asyncio.create_task(couplings.lease(AT_ONCE - self.count))
+            for leased in await asyncio.shield(self._claiming):
+                self._under_way[asyncio.create_task(visit(leased, self._opens))] = leased
+            self._claiming = None
+        for task in [task for task in self._under_way if task.done()]:
+            del self._under_way[task]
+            task.result()
+
+    async def end(self) -> None:
+        """End them and give back what they leased, if the database is there to take it."""
+        for task in self._under_way:
             task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await hand_back(self._give_back_claimed, self._give_back)
+
+    async def _give_back_claimed(self) -> None:
+        """What a claim took that was cut off in the middle of it: nobody has begun with these."""
+        if self._claiming is not None:
+            await couplings.give_back(await self._claiming)
+
+    async def _give_back(self) -> None:
+        if self._under_way:
+            await couplings.give_back(list(self._under_way.values()))
 
 
 async def _pause_seconds(under_way: int) -> float:

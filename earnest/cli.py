@@ -10,7 +10,6 @@ from typing import Protocol
 
 from earnest.run.refusing import NO_ROOM, CannotStart
 from escrow.release import VERSION
-from escrow.settings import LogLevel, SettingError, log_format, log_level
 
 COMMANDS = (
     "up",
@@ -49,6 +48,9 @@ PROCESSES = ("web", "worker")
 
 REFUSED = 2
 
+INTERRUPTED = 128 + 2
+"""As the shell says it of a program that Ctrl-C ended."""
+
 UNREAD = 128 + 13
 """As the shell says it of a program that SIGPIPE ended: what it had to say, 1 for a finding say, nobody heard to its end."""
 
@@ -66,30 +68,58 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code; a refusal is one line on the error output and the code 2."""
-    _say_everything()
-    args = make_parser().parse_args(argv)
-    from escrow import process_log  # after the parser, which may have ended it all with `--help`
+    """Run one command and give its exit code; a refusal is one line on the error output and the code 2.
+
+    What takes a while to import is imported inside, so that Ctrl-C ends that without a word, too.
+    """
+    try:
+        return _carried_out(argv)
+    except BrokenPipeError:  # whoever read along has seen enough (`earnest audit | head`)
+        _fall_silent()
+        return UNREAD
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _carried_out(argv: Sequence[str] | None) -> int:
+    from escrow.settings import LogLevel, SettingError, log_format, log_level
 
     try:
+        args = _asked(argv)
+        from escrow import process_log  # after the parser, which may have ended it all with `--help`
+
         process_log.configure(log_format(), log_level() if args.is_process else LogLevel.WARNING)
         code: int = args.run(args)
         sys.stdout.flush()
     except (CannotStart, SettingError) as refusal:
         print(f"earnest: {refusal}", file=sys.stderr)
         return REFUSED
-    except BrokenPipeError:
-        # Whoever read along has seen enough (`earnest audit | head`); nothing is left to be flushed at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNREAD
     except OSError as error:
         if (change := _of_files(error)) is None:
             raise
         print(f"earnest: {change}", file=sys.stderr)
         return REFUSED
-    except KeyboardInterrupt:
-        return 130
     return code
+
+
+def _asked(argv: Sequence[str] | None) -> argparse.Namespace:
+    """What was asked for; the parser ends it all with `--help`, or where it doesn't understand."""
+    _say_everything()
+    try:
+        return make_parser().parse_args(argv)
+    except SystemExit:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        raise
+
+
+def _fall_silent() -> None:
+    """Have nothing left that would be flushed at exit to where nobody reads: that would be another exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _of_files(error: OSError) -> str | None:

@@ -48,6 +48,9 @@ class Place(Protocol):
     def must_answer(self) -> None:
         """Refuses with `Unreachable` if nothing can be told of what lies there."""
 
+    def is_empty(self) -> bool:
+        """Whether nothing lies there. Refuses with `Unreachable` if that can't be told."""
+
 
 def place_at(url: str) -> Place:
     """The folder or the object store of that address. Refuses with `Unusable` what is neither."""
@@ -87,6 +90,14 @@ class Folder:
 
     def must_answer(self) -> None:
         """A folder that isn't there yet is empty."""
+
+    def is_empty(self) -> bool:
+        try:
+            return not any(self._path.iterdir())
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise Unreachable(f"{self._path} can't be listed: {error.strerror or error}") from None
 
 
 def _sync_folder(path: Path) -> None:
@@ -138,10 +149,13 @@ class ObjectStore:
         return data
 
     def must_answer(self) -> None:
+        self.is_empty()
+
+    def is_empty(self) -> bool:
         from pyarrow import fs
 
         try:
-            self._files.get_file_info(fs.FileSelector("", allow_not_found=True))
+            return not self._files.get_file_info(fs.FileSelector("", allow_not_found=True))
         except OSError as error:
             raise Unreachable(f"{self.shown} can't be listed: {_without_secrets(error)}") from None
 

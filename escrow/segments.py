@@ -65,6 +65,11 @@ class Store:
         """Refuses with `Unreachable` if nothing can be told of what lies there."""
         await asyncio.to_thread(self._place.must_answer)
 
+    async def must_hold_something(self) -> None:
+        """Refuses with `Unusable` if nothing lies here, though files are listed: then nothing can be told of any of them."""
+        if await asyncio.to_thread(self._place.is_empty):
+            raise Unusable(f"nothing lies in {self._place.shown}, where the archive should be: is it mounted?")
+
     async def must_hold(self, before: Segment | None) -> None:
         """Refuses with `Unusable` if the segment after which others are to be written isn't here: then this is another place,
         or what should be mounted here isn't, and what is moved here would be found by nobody."""

@@ -39,8 +39,9 @@ def github(token: str, base: str = API) -> Calls:
 async def graphql(calls: Calls, document: str, **variables: object) -> dict[str, Any]:
     """The data of a document. Raises `ToolError`."""
     answer = await calls.ask("POST", "/graphql", {"query": document, "variables": variables})
+    has_repository = bool((answer.get("data") or {}).get("repository"))
     for error in answer.get("errors") or ():
-        if error.get("type") == "NOT_FOUND" and "number" in variables:
+        if error.get("type") == "NOT_FOUND" and "number" in variables and has_repository:
             continue  # one that is gone: the data has null there
         raise _fault(error)(f"GitHub answered {error.get('type', 'ERROR')}: {error.get('message', '')}")
     return dict(answer["data"])

@@ -104,6 +104,8 @@ async def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]
     try:
         store = segments.Store(archive)
         await store.must_answer()
+        if any([await segments.last(kind) for kind in segments.Kind]):
+            await store.must_hold_something()
     except segments.Unusable as error:
         raise CannotStart(str(error)) from None
     return audit_archived_log(store), audit_archived_deliveries(store)

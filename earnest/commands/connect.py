@@ -226,6 +226,7 @@ def _found(was_there: bool, name: str, what: str) -> Answer:
 def tend(args: argparse.Namespace) -> int:
     """Until a signal; any number of these processes may run beside each other and beside workers."""
     import contextlib
+    import signal
 
     from connectors import tending
     from earnest.operator import connected
@@ -233,6 +234,8 @@ def tend(args: argparse.Namespace) -> int:
     from escrow import bell, vault
 
     async def work() -> None:
+        if (task := asyncio.current_task()) is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         async with deployment(is_passing=False) as settings, connected(settings.database_url):
             vault.use(settings.secret_keys)
             await bell.connect(settings.redis_url)
@@ -243,7 +246,7 @@ def tend(args: argparse.Namespace) -> int:
             finally:
                 await bell.disconnect()
 
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(work())
     return 0
 
@@ -255,6 +258,8 @@ def carry(args: argparse.Namespace) -> int:
 
     try:
         return asyncio.run(_export(args) if args.way == "export" else _import(args))
+    except BrokenPipeError:
+        raise  # that is about whoever reads along
     except (ToolError, FileUnreadable, OSError) as error:
         raise CannotStart(str(error)) from None
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -34,9 +33,6 @@ def run(args: argparse.Namespace) -> int:
     except ApiError as error:
         print(f"earnest: the demo stopped: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Whoever read along has seen enough (`earnest demo | head`); nothing is left to be flushed at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -58,7 +58,16 @@ async def listen(args: argparse.Namespace) -> None:
     url, key = asking.door(args, directory)
     api = Api(url, key)
     viewer = (await api.ask("query Who { viewer { accountId } }"))["viewer"]
-    stop = asyncio.Event()
+    stop, is_unread = asyncio.Event(), False
+
+    def say(text: str) -> None:
+        nonlocal is_unread
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:  # raised to the request that was told of, it would have that come again and again
+            is_unread = True
+            stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     listener = Listener(
@@ -67,6 +76,8 @@ async def listen(args: argparse.Namespace) -> None:
         directory=directory,
         forward_to=args.forward_to,
         event_types=args.event or ["*"],
-        say=lambda text: print(text, flush=True),
+        say=say,
     )
     await listener.run(stop)
+    if is_unread:
+        raise BrokenPipeError

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     found = SNAPSHOT.read_text(encoding="utf-8") if SNAPSHOT.exists() else ""
     if found == text:
-        return told([*releases.broken_in_schema(text), *releases.broken_in_errors(error_codes.named())])
+        broken = [*releases.broken_in_schema(text), *releases.broken_where_money_is_real(sdl(sandbox=False))]
+        return told([*dict.fromkeys(broken), *releases.broken_in_errors(error_codes.named())])
     difference = difflib.unified_diff(found.splitlines(), text.splitlines(), "schema/schema.graphql", "the code", n=1)
     print("\n".join(difference), file=sys.stderr)
     print("earnest: the schema changed; if that is meant, run: earnest schema --write", file=sys.stderr)

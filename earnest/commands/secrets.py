@@ -49,13 +49,13 @@ async def apply(*, renew: bool) -> tuple[Kind, ...]:
 
 async def survey(*, renew: bool) -> tuple[Kind, ...]:
     """The same in the database that this process is connected to, by the keys of its vault."""
-    from connectors import couplings
+    from connectors import sealed_secrets
     from escrow.payments import payer_actions, tokens_at_rest
     from webhooks.request import renewal
 
     secrets, tokens = await renewal.survey(renew=renew), await tokens_at_rest.survey(renew=renew)
     actions = await payer_actions.survey(renew=renew)
-    coupled = await couplings.survey(renew=renew)
+    coupled = await sealed_secrets.survey(renew=renew)
     return (
         Kind("secrets", "a secret of", secrets.current, secrets.older, secrets.unreadable),
         Kind("payment tokens", "the payment token of", tokens.current, tokens.older, tokens.unreadable),

@@ -11,10 +11,6 @@ from escrow.money import Money
 CALL_SECONDS_MAX: Final = 10.0
 """How long one call to a provider may take as a whole: whoever calls cuts it off then, and no adapter waits for longer."""
 
-ATTEMPTS_MAX: Final = 10
-"""So many keys after the newest that is known are asked for where it is lost which of them were used. What moved the platform's
-balance is found by that, too: an order that waits for a balance makes an attempt an hour."""
-
 
 class Step(StrEnum):
     """The calls that one attempt at an order may take, in their order."""
@@ -118,3 +114,6 @@ class Sought:
     """For transfers and payouts: whose they are."""
     transfer_id: str | None = None
     """For `TAKE_BACK` and `PAYOUT`."""
+    of_any_attempt: bool = False
+    """Whether it is lost which attempts there were, an order that waits for a balance makes one an hour: then it is looked for by
+    `order_id`, whatever its key was, and only what moved or is on its way is found."""

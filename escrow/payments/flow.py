@@ -16,7 +16,6 @@ from typing import Final
 
 from escrow.payments import leases
 from escrow.payments.calls import (
-    ATTEMPTS_MAX,
     CALL_SECONDS_MAX,
     ChargeRequest,
     PayoutRequest,
@@ -276,9 +275,10 @@ class Work:
         return await self._call(call)
 
     async def _later_attempt(self, call: Call) -> tuple[Call, Found]:
-        """What another attempt moved of which these books know nothing; it becomes the newest. The call itself if none did.
+        """What another attempt moved of which these books know nothing; it becomes this call's, whatever attempt it was. The call
+        itself if none did.
 
-        What the provider's books name becomes this call's, whatever attempt it was; else the keys of the next ones are asked for.
+        The provider's books name it, or the provider finds it by the order.
         """
         known = {one.provider_id for one in self.order.calls}
         moved = await leases.what_moved(self.order, MOVES[call.step]) if call.step in MOVES else []
@@ -286,11 +286,8 @@ class Work:
             named = replace(call, provider_id=provider_id)
             if provider_id not in known and _has_moved(found := await self._look_up(named, call.step)):
                 return named, found
-        for attempt in range(call.attempt + 1, call.attempt + ATTEMPTS_MAX + 1):
-            found = await self._look_up(Call(call.step, attempt), call.step)
-            if _has_moved(found):
-                return await self._begin(call.step, attempt), found
-        return call, Unknown()
+        found = await self._look_up(call, call.step, of_any_attempt=True)
+        return (call, found) if _has_moved(found) else (call, Unknown())
 
     def _may_have_been_lost(self, call: Call) -> bool:
         """Whether a call with this key may be one that the provider has forgotten, unless a person has said that it isn't."""
@@ -350,7 +347,7 @@ class Work:
             raise ProviderError("what the provider calls the transfer is not known")
         return known
 
-    async def _look_up(self, call: Call, step: Step) -> Found:
+    async def _look_up(self, call: Call, step: Step, *, of_any_attempt: bool = False) -> Found:
         order = self.order
         transfer = order.last(Step.TRANSFER)
         sought = Sought(
@@ -363,6 +360,7 @@ class Work:
             charge_id=order.charge_id,
             payee_id=order.payee if order.kind is OrderKind.PAYOUT else None,
             transfer_id=transfer.provider_id if transfer is not None else None,
+            of_any_attempt=of_any_attempt,
         )
         async with self._time_limit():
             return await self.provider.look_up(sought)

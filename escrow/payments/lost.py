@@ -19,7 +19,7 @@ import asyncpg
 from escrow import cuts, database
 from escrow.money import Money
 from escrow.payments import leases, reconciliation
-from escrow.payments.calls import ATTEMPTS_MAX, Sought, Step, key_of
+from escrow.payments.calls import Sought, Step, key_of
 from escrow.payments.leases import FIRST_STEPS, Claimed, LeaseLost
 from escrow.payments.movements import MovementKind
 from escrow.payments.provider import Provider
@@ -124,16 +124,17 @@ def _is_there(amount: Money, lost: Sequence[Lost]) -> bool:
 async def _is_the_same(order: Claimed, lost: Lost, provider: Provider) -> bool:
     """Ask the provider for what the lost order's calls made; what it knows becomes this order's."""
     step = FIRST_STEPS[order.kind]
-    for attempt, provider_id in _names(step, lost):
+    for provider_id in _names(step, lost):
         sought = Sought(
             step=Step.CONFIRM if step is Step.PREPARE else step,
-            key=key_of(lost.order_id, attempt, step),
+            key=key_of(lost.order_id, 1, step),
             order_id=lost.order_id,
             group=order.contract_id,
             amount=order.amount,
             provider_id=provider_id,
             charge_id=order.charge_id,
             payee_id=order.payee if order.kind is OrderKind.PAYOUT else None,
+            of_any_attempt=provider_id is None,
         )
         found = await provider.look_up(sought)
         if isinstance(found, Reversed):
@@ -141,21 +142,22 @@ async def _is_the_same(order: Claimed, lost: Lost, provider: Provider) -> bool:
         if isinstance(found, Succeeded | Pending):
             if isinstance(found, Succeeded) and found.amount != order.amount:
                 return False
-            await _go_on_as(order, lost, step, attempt, found.provider_id or lost.source_id)
+            await _go_on_as(order, lost, step, found.provider_id or lost.source_id)
             return True
     return False
 
 
-def _names(step: Step, lost: Lost) -> Iterator[tuple[int, str | None]]:
-    """What the provider may know it by: its name in the books, whatever attempt that was, and the keys of its calls."""
+def _names(step: Step, lost: Lost) -> Iterator[str | None]:
+    """What the provider may know it by: its name in the books, and none, by its order. Either way it may be of any attempt, and
+    becomes the first one's."""
     if step is not Step.REFUND:  # by its name a refund of another charge would be found, too
-        yield 1, lost.source_id
+        yield lost.source_id
     if step is not Step.PREPARE:
-        yield from ((attempt, None) for attempt in range(1, ATTEMPTS_MAX + 1))
+        yield None
 
 
-async def _go_on_as(order: Claimed, lost: Lost, step: Step, attempt: int, provider_id: str | None) -> None:
-    of = (order.id, order.lease_token, lost.order_id, step.value, attempt, order.provider, provider_id)
+async def _go_on_as(order: Claimed, lost: Lost, step: Step, provider_id: str | None) -> None:
+    of = (order.id, order.lease_token, lost.order_id, step.value, order.provider, provider_id)
     try:
         taken = await database.fetch(_GO_ON_AS, *of, order.contract_id)
     except asyncpg.UniqueViolationError:
@@ -216,14 +218,14 @@ _OF_CONTRACT: Final = leases.LOST.format(which="moved.contract_id = $1")
 
 _GO_ON_AS: Final = """
     WITH mine AS (
-        UPDATE payment_orders SET known_as = $3 WHERE contract_id = $8 AND id = $1 AND lease_token = $2 AND known_as IS NULL
+        UPDATE payment_orders SET known_as = $3 WHERE contract_id = $7 AND id = $1 AND lease_token = $2 AND known_as IS NULL
         RETURNING id, contract_id
     ), waiting AS (
         UPDATE payment_orders AS other SET due_at = now() FROM mine
         WHERE other.contract_id = mine.contract_id AND other.id <> mine.id AND other.due_at > now() AND other.lease_token IS NULL
     )
     INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider, provider_id)
-    SELECT contract_id, id, $4, $5, $6, $7 FROM mine
+    SELECT contract_id, id, $4, 1, $5, $6 FROM mine
     RETURNING order_id
 """
 

@@ -36,6 +36,25 @@ def test_of_several_headers_with_one_name_the_first_counts() -> None:
     assert arrival.header(b"origin") is None
 
 
+@pytest.mark.parametrize(
+    ("length", "announced"), [(None, 0), (b"12", 12), (b"0", 0), (b"-1", 0), (b"", 0), (b"12, 12", 0), (b"\xb2", 0)]
+)
+@pytest.mark.parametrize(("client", "address"), [(("192.0.2.1", 5), "192.0.2.1"), (None, "")])
+def test_where_a_request_comes_from_and_how_long_it_is_to_be_is_found_once(
+    length: bytes | None, announced: int, client: tuple[str, int] | None, address: str
+) -> None:
+    scope: Scope = {"method": "POST", "headers": [(b"content-length", length)] if length is not None else []}
+    if client is not None:
+        scope["client"] = client
+
+    async def receive() -> Message:
+        raise AssertionError("nobody asked for the body")
+
+    arrival = Arrival(scope, receive)
+    scope["client"], scope["headers"] = ("203.0.113.9", 1), [(b"content-length", b"99")]
+    assert (arrival.address, arrival.announced_bytes) == (address, announced)
+
+
 async def test_a_body_is_read_to_its_end_and_no_further_than_it_may_go() -> None:
     assert await _arrival(_body(b"ab", more=True), {"type": "http.request"}).body(2) == b"ab"
     assert await _arrival(_body(b"ab", more=True), _body(b"c", more=True)).body(2) is None

@@ -149,18 +149,24 @@ def test_the_same_change_is_asked_for_again_of_an_item_that_was_made_again() -> 
         one.play()
 
 
-def test_a_price_that_changed_before_an_answer_came_is_asked_for_under_another_name() -> None:
+@pytest.mark.parametrize("price", ["30", "much"])
+@pytest.mark.parametrize("kind", ["before", "after"])
+def test_what_was_asked_for_before_its_price_changed_and_an_answer_came_is_not_asked_for_twice(
+    price: str, kind: str
+) -> None:
     one = Coupled(ASKS)
-    one.notes._fate = fate = Fate()
+    one.notes._fate = fate = Fate(kind=kind)
     made = one.board.put({**SAID, Field.TITLE: "Third"}, amount="20")
-    fate.after = 1  # noted what is asked for, and dead before the answer is
+    fate.after = (
+        1 if kind == "before" else 0
+    )  # noted what is asked for, and dead with its answer or before it is asked for
     with pytest.raises(Died):
         one.play()
-    one.board.change(made, {}, price=footer.price("30"))
+    one.board.change(made, {}, price=footer.price(price))
     one.play()
-    amounts = [amount for _, _, _, amount in one.earnest.requests.values()]
-    assert amounts == [20, 30]
-    assert one.notes.noted[one.earnest.requests[max(one.earnest.requests)][1]].request_id == max(one.earnest.requests)
+    ((request_id, (_, milestone_id, _, amount)),) = one.earnest.requests.items()
+    assert amount == 20
+    assert one.notes.noted[milestone_id].request_id == request_id
 
 
 @pytest.mark.parametrize("treaty", [EDITS, ASKS])
@@ -188,9 +194,10 @@ def test_an_item_under_the_name_of_one_that_is_gone_is_another(treaty: Treaty, e
     assert (one.notes.noted[first.id].external_id, first.names) == ("", {})
 
 
-def test_an_item_under_the_name_of_one_that_was_declined_and_is_gone_is_asked_for() -> None:
+@pytest.mark.parametrize("second", ["20", "30"])
+def test_an_item_under_the_name_of_one_that_was_declined_and_is_gone_is_asked_for(second: str) -> None:
     one = Coupled(ASKS, kind=Named)
-    for amount in ("20", "30"):
+    for amount in ("20", second):
         one.board.put({**SAID, Field.TITLE: "Third"}, amount=amount)
         one.play()
         one.earnest.decide(min(one.earnest.open), accepts=False)
@@ -203,7 +210,7 @@ def test_an_item_under_the_name_of_one_that_was_declined_and_is_gone_is_asked_fo
         one.board.hidden = None
         one.board.delete("Third")
         one.play()
-    assert [amount for _, _, _, amount in one.earnest.requests.values()] == [20, 30]
+    assert [amount for _, _, _, amount in one.earnest.requests.values()] == [20, int(second)]
 
 
 def test_what_is_said_has_one_name_in_whatever_order_it_is_kept() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from connectors import couplings, home, tending
-from connectors.couplings import LeaseLost, Pairs
+from connectors import couplings, footer, home, sealed_secrets, tending
+from connectors.couplings import Leased, LeaseLost, Pairs
 from connectors.home import NEWS, EarnestContract
 from connectors.port import Moved, ToolError
-from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty, Values
+from connectors.sides import Card, DoneLeave, Field, Pair, PlanLeave, Theirs, TheirSide, Treaty, Values
 from escrow.agreement.decisions.change_requests import OPEN_REQUESTS_MAX
 from escrow.database import execute, fetch_value
 from tests.connectors.coupled import Couple, title
@@ -91,7 +91,8 @@ async def test_what_was_asked_for_and_not_answered_is_asked_for_once(
 ) -> None:
     one = await couple(by=couple.freelancer, treaty=ASKS)
     await one.visit()
-    one.board.put({Field.TITLE: "Extra", Field.PURPOSE: "More", Field.DUE_ON: "2031-05-01"})
+    extra = {Field.TITLE: "Extra", Field.PURPOSE: "More", Field.DUE_ON: "2031-05-01"}
+    made = one.board.put(extra, amount="50.00")
     ask_to_add = EarnestContract.ask_to_add
 
     async def unheard(self: EarnestContract, values: Values, amount: str, *, once: str) -> tuple[str, str]:
@@ -102,9 +103,16 @@ async def test_what_was_asked_for_and_not_answered_is_asked_for_once(
         patch.setattr(EarnestContract, "ask_to_add", unheard)
         await one.ring()
     assert (await one.row())["problem"] == "Earnest gave no answer"
+    one.board.change(made, {}, price=footer.price("60.00"))
     await one.visit()
     assert (await one.row())["problem"] is None
     assert await fetch_value("SELECT count(*) FROM change_requests WHERE state = 'OPEN'") == 1
+    (request_id,) = await fetch_value("SELECT array_agg(id) FROM change_requests")
+    await couple.client.done(
+        "declineChangeRequest", {"changeRequestId": request_id, "message": "No."}, "contract { id }"
+    )
+    await one.visit()
+    assert await fetch_value("SELECT count(*) FROM coupled_pairs WHERE agreed ? 'amount'") == 0
 
 
 def _words(mutation: str) -> dict[str, str]:
@@ -401,6 +409,72 @@ async def test_who_starts_visits_at_once_what_failed_by_a_fault_that_its_release
         await asyncio.gather(worker, return_exceptions=True)
 
 
+async def stopped(pump: asyncio.Task[None], when: asyncio.Event) -> None:
+    """A worker that is told to stop at that moment has stopped."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await when.wait()
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+
+
+async def test_who_is_stopped_in_a_visit_gives_its_coupling_back_at_once(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, reading = await couple(), asyncio.Event()
+
+    async def endless() -> TheirSide:
+        reading.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.board, "read", endless)
+        await stopped(asyncio.create_task(tending.pump(lambda _: one.board)), reading)
+    (leased,) = await couplings.lease(9)
+    assert leased.is_asked, "it is read by whoever has it next"
+    assert ((await one.row())["problem"], leased.failures) == (None, 0)
+
+
+async def test_who_is_stopped_while_a_tool_is_told_something_lets_the_lease_end_by_itself(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, telling = await couple(), asyncio.Event()
+
+    async def endless(_: Card) -> Theirs:
+        telling.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.board, "create", endless)
+        await stopped(asyncio.create_task(tending.pump(lambda _: one.board)), telling)
+    assert await couplings.lease(9) == [], "the tool may make it yet"
+
+
+async def test_what_a_claim_took_that_was_cut_off_is_given_back(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, has_claimed, may_answer = await couple(), asyncio.Event(), asyncio.Event()
+    lease = couplings.lease
+
+    async def slow(count: int) -> list[Leased]:
+        found = await lease(count)
+        has_claimed.set()
+        await may_answer.wait()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(couplings, "lease", slow)
+        pump = asyncio.create_task(tending.pump(lambda _: one.board))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await has_claimed.wait()
+            pump.cancel()
+            may_answer.set()
+            await asyncio.gather(pump, return_exceptions=True)
+    assert len(await couplings.lease(9)) == 1
+    assert one.board.reads == 0
+
+
 async def test_a_database_that_hung_up_in_a_visit_is_no_fault_of_ours_and_soon_asked_again(
     couple: Couple, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -539,4 +613,4 @@ async def test_secrets_lie_encrypted(couple: Couple) -> None:
     assert (couple.client.token or "").encode() not in row["secrets"]
     assert "a secret" not in repr(await couplings.lease(1))
     assert await couplings.webhook_secret("board") == ("github", "a secret")
-    assert (await couplings.survey()).current == 1
+    assert (await sealed_secrets.survey()).current == 1

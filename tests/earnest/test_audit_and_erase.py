@@ -6,12 +6,13 @@ import argparse
 import base64
 import os
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from earnest.commands import reconcile
 from earnest.run.refusing import CannotStart
-from escrow import ids
+from escrow import ids, log
 from escrow.database import execute
 from escrow.ids import Kind
 from escrow.money import Money
@@ -52,6 +53,32 @@ async def test_audit_exits_with_zero_on_whole_books_and_with_one_naming_what_dif
     assert (code, complaints) == (1, "")
     assert f"payable:{deal.id}:freelancer USD: balance by the transfers: expected 22500, found 22501" in said
     assert said.splitlines()[-1] == "3 differences."
+
+
+async def test_an_audit_of_a_place_with_nothing_in_it_is_refused_and_finds_nothing(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    await (await Deployment.make()).fund()
+    while await log.sequence():
+        pass
+    place, missing, empty, file = (tmp_path / name for name in ("place", "missing", "empty", "file"))
+    empty.mkdir()
+    file.touch()
+    code, said, _ = await earnest(database, redis_url, "audit", "--archive", str(missing))
+    assert (code, f"lists no file of an archive: nothing in {missing} was compared." in said) == (0, True)
+    code, *_ = await earnest(database, redis_url, "archive", str(place), "--before", "2100-01-01", "--only-log")
+    assert code == 0
+    for wrong, words in (
+        (missing, f"nothing lies in {missing}, where the archive should be: is it mounted?"),
+        (empty, f"nothing lies in {empty}, where the archive should be: is it mounted?"),
+        (file, f"{file} can't be listed: Not a directory"),
+    ):
+        refused = await earnest(database, redis_url, "audit", "--archive", str(wrong))
+        assert refused == (2, "", f"earnest: {words}\n")
+    for found in (place / "log").iterdir():
+        found.rename(place / found.name)
+    code, said, _ = await earnest(database, redis_url, "audit", "--archive", str(place))
+    assert (code, "can't be read: No such file" in said) == (1, True), "one that is missing is found"
 
 
 async def test_reconcile_exits_with_one_naming_each_sum_that_differs_at_the_provider(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import os
+import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from earnest.cli import REFUSED, UNREAD, main
+from earnest.cli import INTERRUPTED, REFUSED, UNREAD, main
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -39,10 +43,36 @@ def test_a_terminal_without_a_letter_is_told_it_in_another_spelling(monkeypatch:
     assert b"\\u201c\\u2026\\u201d is no variable" in remarked.getvalue()
 
 
-@pytest.mark.parametrize("words", [["schema"], ["trigger", "list"]], ids=" ".join)
-def test_whoever_reads_no_further_gets_no_traceback(
+EXPORT = ["connect", "csv", "export", "--contract", "ctr_1", "--key", "ek_1", "-"]
+
+
+@pytest.mark.parametrize(
+    "words", [["schema"], ["trigger", "list"], ["--help"], ["demo"], EXPORT, ["listen"]], ids=lambda words: words[0]
+)
+def test_whoever_reads_no_further_gets_no_traceback_and_one_exit_code(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    async def tells(*_: Any, **__: Any) -> None:
+        print("It begins.", flush=True)
+
+    class Listening:
+        def __init__(self, _: Any, *, say: Callable[[str], None], **__: Any) -> None:
+            self._say = say
+
+        async def run(self, stop: asyncio.Event) -> None:
+            with suppress(BrokenPipeError):  # it is told of in requests, whose server swallows what they raise
+                self._say("An event")
+            assert stop.is_set()
+            self._say("Stopped.")
+
+    async def viewer(*_: Any) -> dict[str, Any]:
+        return {"viewer": {"accountId": "acc_1"}}
+
+    monkeypatch.setattr("earnest.commands.demo.tell", tells)
+    monkeypatch.setattr("earnest.commands.connect._export", tells)
+    monkeypatch.setattr("earnest.asking.door", lambda *_: ("http://127.0.0.1:9", "ek_1"))
+    monkeypatch.setattr("earnest.api_client.Api.ask", viewer)
+    monkeypatch.setattr("earnest.listening.Listener", Listening)
     reading, writing = os.pipe()
     os.close(reading)
     monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
@@ -50,6 +80,29 @@ def test_whoever_reads_no_further_gets_no_traceback(
         monkeypatch.setattr(sys, "stdout", unread)
         assert main(words) == UNREAD
     assert capsys.readouterr().err == ""
+
+
+def test_where_nobody_reads_the_errors_either_nothing_is_left_for_the_exit() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    both = [sys.executable, "-m", "earnest", "api"]
+    assert subprocess.run(both, stdout=writing, stderr=writing, env=environ, check=False).returncode == UNREAD
+    os.close(writing)
+
+
+def test_ctrl_c_while_commands_are_imported_ends_it_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.import_module", interrupted)
+    assert main(["schema"]) == INTERRUPTED
+    assert capsys.readouterr() == ("", "")
+    slow = "import sys, earnest.cli; print(*{'escrow.settings', 'asyncio', 'tortoise'} & set(sys.modules))"
+    imported = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=True).stdout
+    assert imported == "\n", "what is slow is imported where that is heard"
 
 
 def test_a_file_of_somebody_else_is_one_line_that_names_it(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from signal import SIGTERM
 
 import pytest
 import pytest_asyncio
@@ -15,9 +17,14 @@ from earnest.cli import make_parser
 from earnest.commands import connect
 from earnest.operator import Answer
 from earnest.run.refusing import CannotStart
+from escrow import vault
+from escrow.database import execute
 from tests.api.live.serving import Served, serve
 from tests.connectors.coupled import Watched
-from tests.factories import Deal
+from tests.earnest.commanding import begin
+from tests.factories import SECRET_KEY, Deal
+from tests.patience import PATIENCE_SECONDS
+from tests.workers.process import worker_environment
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -71,6 +78,32 @@ async def test_a_freelancers_tool_asks_and_may_not_edit(served: Served, deal: De
     (leased,) = await couplings.lease(9)
     assert (leased.coupling.treaty.plan, leased.coupling.treaty.done) == (PlanLeave.ASK, DoneLeave.SUBMIT)
     assert leased.coupling.place == {"url": "http://jira", "project": "SHOP", "type": "Task"}
+
+
+async def test_a_process_that_only_tends_gives_back_what_it_was_at_when_it_is_told_to_stop(
+    served: Served, deal: Deal, database: str, redis_url: str, tmp_path: Path
+) -> None:
+    vault.use([SECRET_KEY])  # as that process does
+    asked = asyncio.Event()
+
+    async def answers_never(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        asked.set()
+
+    async with await asyncio.start_server(answers_never, "127.0.0.1", 0) as silent:
+        away = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        await earnest(f"connect github --repo acme/shop {sides(served, deal, served.people.client.token or '')}")
+        await execute("UPDATE couplings SET earnest_url = $1, due_at = clock_timestamp()", away)
+        environ = worker_environment(database, redis_url)
+        tending = begin("connect", "run", folder=tmp_path, environ=environ, log=tmp_path / "said")
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asked.wait()
+                assert await couplings.lease(9) == []
+                tending.send_signal(SIGTERM)
+                assert await tending.wait() == 0, (tmp_path / "said").read_text()
+        finally:
+            tending.kill()
+    assert len(await couplings.lease(9)) == 1
 
 
 async def test_a_key_that_sees_nothing_of_the_contract_sets_nothing_up(served: Served, deal: Deal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import tomllib
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from graphql import build_schema
 
+from earnest.commands import schema
 from earnest.generate import releases
 from escrow.release import RELEASE, VERSION
 from schema import error_codes
@@ -61,6 +63,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_the_code_says_breaks_nothing_of_the_last_release() -> None:
     assert releases.broken_in_schema(sdl()) == []
+    assert releases.broken_where_money_is_real(sdl(sandbox=False)) == []
     assert releases.broken_in_events(catalogue.schema_document()) == []
     assert releases.broken_in_errors(error_codes.named()) == []
 
@@ -194,6 +197,15 @@ def test_a_break_that_is_declared_with_a_reason_and_a_date_passes(folder: Path) 
         releases.broken_in_schema(changed, folder)
     (folder / releases.BREAKS).write_text(declaration + "on = 2026-12-01\n")
     assert releases.broken_in_schema(changed, folder) == []
+
+
+def test_what_goes_only_where_money_is_real_is_missed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = sdl(sandbox=False).replace("editMilestone(", "reviseMilestone(")
+    monkeypatch.setattr("schema.build.sdl", lambda *, sandbox=True: sdl() if sandbox else real)
+    assert schema.run(argparse.Namespace(release=False, write=False, check=True)) == 1
+    assert "Field Mutation.editMilestone was removed." in capsys.readouterr().err.splitlines()
 
 
 DEPRECATED = re.compile(r"\. Since (\d+\.\d+\.\d+), removed not before (\d{4}-\d{2}-\d{2})\.$")

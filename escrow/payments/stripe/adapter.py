@@ -49,8 +49,8 @@ from escrow.payments.stripe.client import (
     Client,
     Json,
     Refused,
+    made_by,
     refused,
-    with_key,
 )
 from escrow.stripe_access import PayoutsBy, StripeAccess
 from escrow.terms import Terms
@@ -290,13 +290,13 @@ class Stripe:
         if sought.charge_id is None:
             return None
         params: Json = {"payment_intent": sought.charge_id, "limit": PAGE}
-        return await with_key(self._client.all(self._v1.refunds.list_async(_params(params))), sought.key)
+        return await made_by(sought, self._client.all(self._v1.refunds.list_async(_params(params))))
 
     async def _transfer_of(self, sought: Sought) -> Json | None:
         if sought.provider_id is not None:
             return await self._client.asked(self._v1.transfers.retrieve_async(sought.provider_id))
         params: Json = {"transfer_group": sought.group, "limit": PAGE}
-        return await with_key(self._client.all(self._v1.transfers.list_async(_params(params))), sought.key)
+        return await made_by(sought, self._client.all(self._v1.transfers.list_async(_params(params))))
 
     async def _transferred(self, transfer: Json) -> Succeeded | Failed:
         """What was taken back as a whole, by us or by hand, is with the platform."""
@@ -324,14 +324,14 @@ class Stripe:
             transfer = await self._client.asked(self._v1.transfers.retrieve_async(sought.transfer_id))
             params["created"] = {"gte": transfer["created"]}
         found = self._client.all(self._v1.payouts.list_async(_params(params), _params(options)))
-        return await with_key(found, sought.key)
+        return await made_by(sought, found)
 
     async def _reversal_of(self, sought: Sought) -> Json | None:
         if sought.transfer_id is None:
             return None
         params: Json = {"limit": PAGE}
         call = self._v1.transfers.reversals.list_async(sought.transfer_id, _params(params))
-        return await with_key(self._client.all(call), sought.key)
+        return await made_by(sought, self._client.all(call))
 
     # Payees.
 

@@ -17,7 +17,7 @@ import aiohttp
 import stripe
 
 from escrow import traces
-from escrow.payments.calls import CALL_SECONDS_MAX
+from escrow.payments.calls import CALL_SECONDS_MAX, Sought
 from escrow.payments.results import Failed, NotYet, ProviderError, StoredFault
 from escrow.stripe_access import StripeAccess
 
@@ -39,6 +39,9 @@ UNKNOWN_CODES: Final = frozenset({"resource_missing", "404"})
 
 NEVER_CODES: Final = UNKNOWN_CODES | {"charge_already_refunded"}
 """Refusals of a refund that another attempt meets as well."""
+
+NOTHING: Final = frozenset({"failed", "canceled"})
+"""What refunds and payouts are that moved nothing, or whose money came back."""
 
 PAGE: Final = 100
 
@@ -153,10 +156,15 @@ class _Http(stripe.AIOHTTPClient):
         return await super().request_stream_async(method, url, traced, post_data)
 
 
-async def with_key(found: AsyncIterator[Json], key: str) -> Json | None:
-    """What this call made, of a list; every call writes its key into what it makes."""
+async def made_by(sought: Sought, found: AsyncIterator[Json]) -> Json | None:
+    """What the call that is looked up made, of a list; every call writes its key and its order into what it makes. Of all
+    attempts' the newest that didn't come to nothing."""
     async for one in found:
-        if (one.get("metadata") or {}).get("key") == key:
+        says = one.get("metadata") or {}
+        if sought.of_any_attempt:
+            if says.get("order") == sought.order_id and not (one.get("status") in NOTHING or one.get("reversed")):
+                return one
+        elif says.get("key") == sought.key:
             return one
     return None
 

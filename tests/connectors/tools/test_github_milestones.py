@@ -8,18 +8,19 @@ import pytest
 
 from connectors.http_calls import Calls
 from connectors.port import NotDone, ToolError, ToolRefused
-from connectors.tools.github_milestones import ALL, graphql
+from connectors.tools.github_milestones import ALL, GitHubMilestones, graphql
 
 
 class Failing(Calls):
     """A GitHub that answers every document with one error."""
 
-    def __init__(self, error: dict[str, str]) -> None:
+    def __init__(self, error: dict[str, str], data: Any = None) -> None:
         super().__init__("http://nowhere", {}, who="GitHub")
         self._error = error
+        self._data = data
 
     async def ask(self, method: str, path: str, body: object = None, *, missing_is_none: bool = False) -> Any:
-        return {"data": None, "errors": [self._error]}
+        return {"data": self._data, "errors": [self._error]}
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,10 @@ async def test_too_many_requests_are_told_from_what_may_have_been_done(
     with pytest.raises(ToolError) as raised:
         await graphql(Failing(error), ALL)
     assert type(raised.value) is kind
+
+
+async def test_a_milestone_that_is_gone_is_told_from_a_repository_that_is() -> None:
+    error = {"type": "NOT_FOUND", "message": "Could not resolve to what was named"}
+    assert await GitHubMilestones(Failing(error, {"repository": {"milestone": None}}), "o/r").look("7") is None
+    with pytest.raises(ToolRefused, match="NOT_FOUND"):
+        await GitHubMilestones(Failing(error, {"repository": None}), "o/r").look("7")

@@ -138,6 +138,9 @@ async def test_another_attempt_is_another_reference(provider: Provider, vault: V
     assert isinstance(await provider.refund(first), Failed)
     second = replace(first, key=key_of(first.order_id, 2, Step.REFUND), amount=usd(1_000))
     assert isinstance(await provider.refund(second), Succeeded)
+    any_of_them = replace(sought(first, Step.REFUND, charge_id=charge_id), of_any_attempt=True)
+    assert await provider.look_up(any_of_them) == Succeeded(usd(1_000), second.key)
+    assert await provider.look_up(replace(any_of_them, step=Step.TRANSFER)) == Unknown()
 
 
 async def test_who_has_not_said_who_they_are_is_sent_nothing(provider: Provider) -> None:

@@ -324,14 +324,14 @@ async def over(order_id: str, step: Step, count: int) -> None:
 
 
 @also_interrupted
-@pytest.mark.parametrize(("lost_one", "names_orders"), [(60, True), (13, False)])
-async def test_a_transfer_of_before_is_found_by_the_books_whatever_attempt_it_was_or_by_a_key_after_the_known_ones(
-    database: str, stripe: Stripe, stand_in: Playing, *, lost_one: int, names_orders: bool
+@pytest.mark.parametrize("names_orders", [True, False])
+async def test_a_transfer_of_before_is_found_by_the_books_or_by_its_order_whatever_attempt_it_was(
+    database: str, stripe: Stripe, stand_in: Playing, *, names_orders: bool
 ) -> None:
     deal, payee = await earned(stripe, stand_in)
     order_id = await deal.request_payout()
     await over(order_id, Step.TRANSFER, 11)
-    await sent(stripe, deal, order_id, payee, brought_by=lost_one)
+    await sent(stripe, deal, order_id, payee, brought_by=60)
     stand_in.books.move("", "topup", 500_00, "usd", source="tu_of_others")
     await reconciliation.pull(stripe, reconciliation.BEGINNING)
     if not names_orders:
@@ -344,8 +344,9 @@ async def test_a_transfer_of_before_is_found_by_the_books_whatever_attempt_it_wa
 
 
 @also_interrupted
-async def test_a_payment_to_the_bank_is_found_by_a_key_after_the_newest_that_is_known(
-    database: str, stripe: Stripe, stand_in: Playing
+@pytest.mark.parametrize("days", [0, 3])
+async def test_a_payment_to_the_bank_is_found_by_its_order_whatever_attempt_it_was(
+    database: str, stripe: Stripe, stand_in: Playing, *, days: int
 ) -> None:
     deal, payee = await earned(stripe, stand_in)
     order_id = await deal.request_payout()
@@ -353,11 +354,13 @@ async def test_a_payment_to_the_bank_is_found_by_a_key_after_the_newest_that_is_
     await over(order_id, Step.PAYOUT, 11)
     await execute(
         "UPDATE provider_calls SET is_over = false, provider_id = $1 WHERE order_id = $2 AND step = 'TRANSFER'",
-        await sent(stripe, deal, order_id, payee, attempt=13),
+        await sent(stripe, deal, order_id, payee, attempt=60),
         order_id,
     )
     stand_in.books.move(payee, "payment", 100_00, "usd", source="py_of_another_contract")
     await cut()
+    stand_in.pass_time(days * 86_400)
+    await execute("UPDATE log_cuts SET kept_at = kept_at - $1::int * interval '1 day'", days)
     await work(stripe, stand_in, until="PAID", order_id=order_id)
     assert len(stand_in.books.of("payout", payee)) == 1
 
@@ -385,12 +388,30 @@ async def test_a_lost_payout_is_taken_up_whatever_attempt_it_had_come_to(
 ) -> None:
     deal, payee = await earned(stripe, stand_in)
     gone = strange()
-    await sent(stripe, deal, gone, payee, brought_by=60)
+    await sent(stripe, deal, gone, payee, brought_by=60, attempt=60)
+    stand_in.books.move(payee, "payment", 100_00, "usd", source="py_of_another_contract")
     await cut()
     order_id = await deal.request_payout()
     await work(stripe, stand_in, until="PAID", order_id=order_id)
     assert (await order(order_id))["known_as"] == gone
     assert len(stand_in.books.of("transfer")) == 1
+    assert len(stand_in.books.of("payout", payee)) == 1
+
+
+async def test_a_lost_refund_is_taken_up_whatever_attempt_it_had_come_to(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    deposit = await funded(stripe, stand_in, deal)
+    charge = await fetch_value("SELECT provider_id FROM provider_calls WHERE order_id = $1", deposit)
+    key = key_of(gone, 60, Step.REFUND)
+    await stripe.refund(RefundRequest(key=key, order_id=gone, group=deal.id, amount=SUM, charge_id=charge))
+    await cut()
+    await run(c.GiveRefund(milestone_id=deal.contract.milestone()), by=deal.contract.freelancer)
+    refund = str(await fetch_value("SELECT id FROM payment_orders WHERE kind = 'REFUND'"))
+    await work(stripe, stand_in, until="PAID", order_id=refund)
+    assert (await order(refund))["known_as"] == gone
+    assert len(stand_in.books.of("refund")) == 1
 
 
 async def test_a_cut_has_looked_at_again_what_was_paid_lately_however_long_ago_it_was_asked_for(

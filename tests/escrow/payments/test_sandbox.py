@@ -399,11 +399,11 @@ async def test_a_transfer_that_is_not_possible_yet_is_with_another_key(sandbox: 
     amount = Money(4010, "USD")
     request = TransferRequest(key="pay_1/1", order_id="pay_1", group="ctr_1", amount=amount, payee_id="acc_1")
     assert isinstance(await sandbox.transfer(request), NotYet)
-    assert (
-        await sandbox.look_up(Sought(step=Step.TRANSFER, **asked("pay_1/1", amount) | {"order_id": "pay_1"}))
-        == Unknown()
-    )
+    sought = Sought(step=Step.TRANSFER, **asked("pay_1/1", amount) | {"order_id": "pay_1"})
+    assert await sandbox.look_up(sought) == Unknown()
     assert bare(await sandbox.transfer(replace(request, key="pay_1/2"))) == Succeeded(amount)
+    assert await sandbox.look_up(sought) == Unknown()
+    assert bare(await sandbox.look_up(replace(sought, of_any_attempt=True))) == Succeeded(amount)
 
 
 async def test_a_payout_may_come_back_after_it_was_paid(sandbox: Sandbox) -> None:

@@ -107,7 +107,7 @@ class VaultProvider:
 
     async def transfer(self, request: TransferRequest) -> Answer:
         """From as many escrows as it takes, newest first."""
-        missing = request.amount.minor - await self._sum_of(request, "release")
+        missing = request.amount.minor - await self._sum_of(request.key, "release")
         for name in request.charge_ids:
             _, escrow = await self._call("GET", f"/escrows/{name}")
             part = min(missing, _money(escrow["left"], escrow["currency"]).minor)
@@ -120,10 +120,10 @@ class VaultProvider:
             missing -= part
         return Succeeded(request.amount, request.key) if missing == 0 else Failed("the escrows have less")
 
-    async def _sum_of(self, asked: Request | Sought, kind: str) -> int:
+    async def _sum_of(self, key: str, kind: str) -> int:
         """What parts of this call there are already, together."""
         _, found = await self._call("GET", "/movements")
-        parts = [one for one in found["items"] if one["kind"] == kind and one["reference"].startswith(f"{asked.key}/")]
+        parts = [one for one in found["items"] if one["kind"] == kind and one["reference"].startswith(f"{key}/")]
         return abs(sum(_money(one["amount"], one["currency"]).minor for one in parts))
 
     async def payout(self, request: PayoutRequest) -> Answer:
@@ -144,20 +144,32 @@ class VaultProvider:
 
     async def look_up(self, sought: Sought) -> Found:
         """By the reference; a transfer by the parts that it has, of which too few mean that it was cut off."""
+        if sought.of_any_attempt:
+            return await self._of_any_attempt(sought)
+        key = sought.provider_id or sought.key
         match sought.step:
             case Step.PREPARE | Step.CONFIRM | Step.CANCEL:
                 return Unknown() if sought.provider_id is None else await self._escrow(sought.provider_id)
             case Step.TRANSFER | Step.TAKE_BACK:
                 kind = "release" if sought.step is Step.TRANSFER else "return"
-                whole = await self._sum_of(sought, kind) == sought.amount.minor
-                return Succeeded(sought.amount, sought.key) if whole else Unknown()
+                whole = await self._sum_of(key, kind) == sought.amount.minor
+                return Succeeded(sought.amount, key) if whole else Unknown()
             case Step.REFUND | Step.PAYOUT:
-                status, made = await self._call("GET", "/by-reference", {"reference": sought.key})
+                status, made = await self._call("GET", "/by-reference", {"reference": key})
                 if status == 404:
                     return Unknown()
                 bounced = made.get("status") == "bounced"
-                paid = Succeeded(_money(made["amount"], sought.amount.currency), sought.key)
-                return Failed("it bounced", sought.key) if bounced else paid
+                paid = Succeeded(_money(made["amount"], sought.amount.currency), key)
+                return Failed("it bounced", key) if bounced else paid
+
+    async def _of_any_attempt(self, sought: Sought) -> Found:
+        _, found = await self._call("GET", "/references", {"begins": f"{sought.order_id}/"})
+        keys = {"/".join(one.split("/")[:3]): None for one in reversed(found["items"])}
+        for key in [one for one in keys if one.endswith(f"/{sought.step.value.lower()}")]:
+            came = await self.look_up(replace(sought, key=key, of_any_attempt=False))
+            if isinstance(came, Succeeded):
+                return came
+        return Unknown()
 
     async def open_payee(self, account_id: str, *, key: str) -> str:
         """A wallet, by the account's own identifier: there is never a second."""

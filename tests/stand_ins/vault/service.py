@@ -83,6 +83,8 @@ class Vault:
         match path:
             case ["by-reference"]:
                 found = self.made.get(asked["reference"])
+            case ["references"]:
+                found = {"items": [one for one in self.made if one.startswith(asked["begins"])]}
             case ["escrows", name]:
                 found = self.escrows.get(name)
             case ["wallets", name]:

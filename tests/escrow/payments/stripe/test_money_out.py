@@ -63,7 +63,11 @@ async def test_another_attempt_at_a_refund_is_told_from_the_first(stripe: Stripe
     assert isinstance(await stripe.look_up(sought(first, Step.REFUND, charge_id=charge_id)), Failed)
     second: RefundRequest = replace(first, key=key_of(first.order_id, 2, Step.REFUND))
     assert await stripe.look_up(sought(second, Step.REFUND, charge_id=charge_id)) == Unknown()
-    assert isinstance(await stripe.refund(second), Succeeded)
+    made = await stripe.refund(second)
+    assert isinstance(made, Succeeded)
+    any_of_them = replace(sought(first, Step.REFUND, charge_id=charge_id), of_any_attempt=True)
+    assert await stripe.look_up(any_of_them) == made
+    assert await stripe.look_up(replace(any_of_them, order_id=order_id())) == Unknown()
 
 
 async def test_a_refund_that_came_back_after_it_succeeded_leaves_the_balance_as_it_was(
