@@ -142,7 +142,7 @@ globalThis.fetch = async (address, { body, signal }) => {
     questions[name] = (questions[name] ?? 0) + 1;
     return questions[name] > 4 || (name !== 'RATE_LIMITED' && questions[name] > 1) ? new Response('{"data":{"changes":{"cursor":"cur_1"}}}') : BEGINNINGS[name]();
   }
-  return new Response(new ReadableStream({ start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)) }));
+  return new Response(new ReadableStream({ start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)) }), { headers: { 'content-type': 'text/event-stream' } });
 };
 const begun = await Promise.all(Object.keys(BEGINNINGS).map((name) => new Promise((resolve) => {
   const stop = watch(new Api(`http://earnest.invalid/graphql#${encodeURIComponent(name)}`, 'es_token'), 'ctr_1', {
@@ -154,3 +154,52 @@ const begun = await Promise.all(Object.keys(BEGINNINGS).map((name) => new Promis
 assert.deepEqual(begun, ['a proxy has passed', 'INTERNAL has passed', 'RATE_LIMITED has passed', 'FORBIDDEN is final']);
 assert.equal(questions.FORBIDDEN, 1);
 console.log('a page whose first question failed listens all the same');
+
+// What ends at once is left alone longer each time, also if it ends without an error; what lasted comes back at once. Nobody waits here: time passes by itself.
+const waits = [];
+const real = { setTimeout, random: Math.random, now: performance.now };
+let now = 0;
+globalThis.setTimeout = (run, ms) => (ms < 45_000 ? (waits.push(ms), setImmediate(run)) : undefined);
+Math.random = () => 1;
+performance.now = () => now;
+const stream = (body) => new Response(body, { headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
+const ENDS = [
+  ...Array.from({ length: 4 }, () => () => new Response('<h1>Sign in to the network</h1>', { headers: { 'content-type': 'text/html' } })),
+  ...Array.from({ length: 4 }, () => () => stream(':\n\n')),
+  () => ((now += 10_001), stream(':\n\n')),
+  () => stream(''),
+  () => stream(`${eventOf(1)}event: complete\ndata: \n\n`),
+];
+const states = [];
+globalThis.fetch = async () => ENDS.shift()();
+await new Promise((resolve) => {
+  const stop = follow(api, { after: 'cur_0', onEvent: () => {}, onConnection: (connection) => {
+    states.push(connection);
+    if (ENDS.length === 0 && connection === 'connecting') resolve(stop());
+  } });
+});
+[globalThis.setTimeout, Math.random, performance.now] = [real.setTimeout, real.random, real.now];
+assert.deepEqual(waits, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 100, 200, 200]);
+assert.deepEqual(states.slice(0, 4), Array(4).fill('connecting'), 'what is no stream of events was never live');
+console.log('a stream that ends at once is left alone longer each time');
+
+// Where the log was cut, what only events told is asked for anew once the stream goes on from what was kept.
+const happened = [];
+globalThis.fetch = async (_, { body, signal }) => {
+  const { query, variables } = JSON.parse(body);
+  if (query.startsWith('query Latest')) return new Response(`{"data":{"changes":{"cursor":"${happened.length ? 'cur_kept' : 'cur_void'}"}}}`);
+  happened.push(variables.after);
+  if (variables.after === 'cur_void') return stream('event: next\ndata: {"errors":[{"message":"cut","extensions":{"code":"LOG_CUT"}}]}\n\n');
+  return new Response(new ReadableStream({ start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)) }), { headers: { 'content-type': 'text/event-stream' } });
+};
+await new Promise((resolve) => {
+  const stop = watch(new Api('http://earnest.invalid/graphql#cut', 'es_token'), 'ctr_1', {
+    document: null,
+    onBegun: () => (happened.push('begun'), happened.includes('cur_kept') && resolve(stop())),
+    onConnection: (connection) => connection === 'live' && happened.push('live'),
+    onFailure: (error) => happened.push(error.code),
+  });
+});
+assert.deepEqual(happened.filter((one) => one !== 'live'), ['cur_void', 'begun', 'cur_kept', 'begun']);
+assert.ok(happened.indexOf('cur_kept') < happened.lastIndexOf('begun'));
+console.log('what a cut of the log took away is asked for anew');
