@@ -4,6 +4,7 @@ import { Api } from '../../api/console/core/api.js';
 import { webAddress } from '../../api/console/core/dom.js';
 import { span } from '../../api/console/core/dates.js';
 import { difference, fromMinor, isAmount, minor, shown, sum, typable, typedMoney } from '../../api/console/core/money.js';
+import { Form } from '../../api/console/core/forms.js';
 import { changesBetween, rowOf } from '../../api/console/core/plans.js';
 import { follow } from '../../api/console/core/stream.js';
 import { watch } from '../../api/console/core/watching.js';
@@ -74,6 +75,27 @@ const asked = changesBetween(before, edited, read);
 assert.deepEqual(asked.filter((one) => one.amend), [{ amend: { milestoneId: 'b', dueOn: '2027-02-01' } }]);
 assert.deepEqual(asked.find((one) => one.edit?.milestoneId === 'c'), { edit: { milestoneId: 'c', title: 'c!', dueOn: '2027-02-01' } });
 console.log('changes of a plan lead to that plan');
+
+// What somebody has typed into a form means the same sums in every language that the page goes over to, and isn't taken for what stood there before.
+const contract = { currency: 'TND' };
+const subject = { id: 'mil_1', title: 'A', purpose: 'p', amount: { amount: '7.000', currency: 'TND' }, dueOn: '2027-01-01', deliverables: [] };
+const element = { language: { locale: 'de', say: (key) => key }, say: (key) => key, render: () => {} };
+const form = new Form(element, 'EDIT_MILESTONE', { contract, subject, viewer: {} }, {});
+assert.equal(form.values.amount, '7,000');
+element.language.locale = 'en';
+assert.equal(form.values.amount, '7.000');
+form.moveOn({ contract, subject: { ...subject, amount: { amount: '8.000', currency: 'TND' } }, viewer: {} });
+assert.equal(form.values.amount, '8.000', 'nobody typed anything');
+form.type('amount', '1,250');
+form.type('title', '1,250');
+element.language.locale = 'de';
+assert.deepEqual(form.input.amount, { amount: '1250.000', currency: 'TND' });
+assert.deepEqual([form.values.amount, form.values.title], ['1250,000', '1,250']);
+form.type('amount', '1,250');
+element.language.locale = 'ar-EG';
+assert.deepEqual(form.input.amount, { amount: '1.250', currency: 'TND' });
+assert.deepEqual(form.faults, []);
+console.log('sums that were typed stay the same in another language');
 
 // A stream that is torn at any byte, says that it goes away, or refuses for a moment, misses nothing and tells nothing twice.
 const LAST = 60;

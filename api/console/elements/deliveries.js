@@ -11,6 +11,7 @@ import { refusalView } from "../core/refusals.js";
 import { deliveriesTo, follow } from "../core/stream.js";
 
 const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $first: Int, $after: Cursor) {
+  viewer { kind role }
   webhookEndpoints { id url state disabledReason }
   deliveries(filter: $filter, first: $first, after: $after) {
     nodes {
@@ -39,12 +40,19 @@ export class EarnestDeliveries extends EarnestElement {
 
   start() {
     this.#isAsking = false;
+    this.data = null;
     void this.#ask();
   }
 
   get #filter() {
     const state = this.getAttribute("state");
     return { endpointId: this.getAttribute("webhook"), contractId: this.contract || null, state: state ? state.split(" ") : null };
+  }
+
+  /** Whether the viewer may have something sent: managers and owners, and the operator always. */
+  get #maySend() {
+    const { kind, role } = this.data?.viewer ?? {};
+    return kind === "OPERATOR" || role === "MANAGER" || role === "OWNER";
   }
 
   /** Ask for what is shown, as much of it as the API gives at once; whatever happens meanwhile is asked for in a while, once for all. */
@@ -102,7 +110,7 @@ export class EarnestDeliveries extends EarnestElement {
     const replay = () => void this.#send("replayEvents", { endpointId: id, since: new Date(this.#since).toISOString() }, "deliveries.replayed");
     return h("div", { key: id, role: "group", class: "card stack", part: "endpoint", "aria-labelledby": id },
       h("div", { class: "row between" }, h("p", { class: "label", id }, h("bdi", { dir: "ltr" }, url)), h("span", { class: `tag ${state === "ENABLED" ? "good" : "bad"}` }, this.say(`webhook.${state}`), disabledReason && ` (${this.say(`webhook.${disabledReason}`)})`)),
-      h("div", { class: "row" },
+      this.#maySend && h("div", { class: "row" },
         h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send("sendTestEvent", { endpointId: id }, "deliveries.tested") }, this.say("deliveries.test")),
         h("label", { for: `since-${id}` }, this.say("deliveries.since")),
         h("span", null, h("input", { id: `since-${id}`, type: "datetime-local", value: this.#since, oninput: (event) => ((this.#since = event.target.value), this.render()) })),
@@ -118,7 +126,7 @@ export class EarnestDeliveries extends EarnestElement {
       h("p", { class: "faint small" }, this.moment(one.createdAt), one.nextAttemptAt && [" · ", this.say("deliveries.next"), " ", this.moment(one.nextAttemptAt)]),
       h("details", { class: "small" }, h("summary", null, this.say("deliveries.attempts", { count: one.attempts.nodes.length })),
         h("ol", { class: "stack" }, one.attempts.nodes.map((/** @type {Answer} */ attempt) => this.#attempt(attempt)))),
-      h("div", null, h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send("redeliver", { deliveryId: one.id }, "deliveries.resent") }, this.say("deliveries.resend"))));
+      this.#maySend && h("div", null, h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send("redeliver", { deliveryId: one.id }, "deliveries.resent") }, this.say("deliveries.resend"))));
   }
 
   /** @param {Answer} attempt */
