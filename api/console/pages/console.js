@@ -262,7 +262,7 @@ export class Console extends Page {
   /** @param {Answer} data */
   #pageView({ viewer, isOver }) {
     const lang = this.language.locale;
-    if (!viewer) return h("earnest-page-signin", { key: "signin", lang, reason: isOver ? "over" : null });
+    if (!viewer) return h("earnest-page-signin", { key: `signin ${isOver}`, lang, reason: isOver ? "over" : null });
     const { tag, subject, prepared } = this.#place;
     const key = [tag, subject, prepared, viewer.accountId, viewer.memberId].join(" "); // what one has written on a page isn't another's
     return h(tag, { key, "data-page": "", subject, prepared, proposes: mayPropose(viewer), lang });

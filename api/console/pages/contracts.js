@@ -30,6 +30,8 @@ const A_PAGE = 20;
 const SOON_MS = 250;
 
 export class ContractsPage extends Page {
+  static observedAttributes = [...Page.observedAttributes, "proposes"];
+
   #title = "";
   #state = "";
   #order = "NEWEST";
