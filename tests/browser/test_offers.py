@@ -58,6 +58,12 @@ def test_a_member_is_offered_what_the_role_may(
     _is_offered(person, OWNERS["#/money"], owns)
     person.goes("#/deliveries")
     _is_offered(person, OWNERS["#/deliveries"], owns)
+    url = f"https://hooks.example.com/{role.lower()}"
+    made = served.do("client", "createWebhookEndpoint", "webhookEndpoint { id }", url=url)["webhookEndpoint"]
+    person.page.goto(f"{served.url}/console#/deliveries/{made['id']}")
+    person.reads(url, "Nothing was sent yet.")
+    for button, is_there in (("Disable", owns), ("Delete", owns), ("Send a test event", proposes)):
+        expect(person.page.get_by_role("button", name=button)).to_have_count(1 if is_there else 0)
     person.goes("#/access")
     person.reads("Members")
     members = person.page.get_by_role("region", name="Members")
