@@ -7,6 +7,7 @@ With that much chance in it a plain sha256 is enough: there is nothing to guess,
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -54,6 +55,15 @@ class Token:
 def new(prefix: str = KEY) -> Token:
     """A fresh token: 256 bits from the system's source, as two runs of 26 Crockford base32 digits."""
     return Token(prefix + ids.encode(secrets.randbits(128)) + ids.encode(secrets.randbits(128)))
+
+
+def of_link(code: Token, nonce: str) -> Token:
+    """What a link's code opens for the browser that chose this nonce: the same each time, so that a lost answer is given again.
+
+    The code alone leads nowhere near it: a nonce that nobody can guess keeps it to that browser.
+    """
+    chance = hmac.digest(code.text.encode(), nonce.encode(), "sha256")
+    return Token(SESSION + "".join(ids.encode(int.from_bytes(half)) for half in (chance[:16], chance[16:])))
 
 
 def read(text: str) -> Token | None:

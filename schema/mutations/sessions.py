@@ -8,9 +8,9 @@ import strawberry
 
 from escrow import ids
 from escrow.access import Scope
-from escrow.accounts import authentication, commands, links, tokens
+from escrow.accounts import authentication, commands, links, queries, tokens
 from escrow.accounts.tokens import Token
-from escrow.errors import NotFound
+from escrow.errors import InvalidInput, InvalidState, NotFound
 from escrow.ids import Kind
 from escrow.pipeline import AccountOutcome
 from schema.engine.fields import after, optional
@@ -19,6 +19,10 @@ from schema.types.sessions import Session
 
 WRONG_CODE = 50.0
 """Points for finding out that a code opens nothing, as for a key that is none."""
+
+NONCE_CHARACTERS_MIN = 32
+"""128 bits in hexadecimal digits."""
+NONCE_CHARACTERS_MAX = 128
 
 
 @strawberry.type(description="The session after the mutation.")
@@ -95,23 +99,49 @@ async def create_session_link(call: Call, given: CreateSessionLinkInput) -> Crea
 @strawberry.input(description="The code of a link.")
 class OpenSessionInput:
     code: str = strawberry.field(description="What stands behind the `#` of the link: `el_…`.")
+    nonce: str | None = optional(
+        "What a browser made up by chance for this opening and tells nobody else, 32 to 128 characters. Whoever asks again "
+        "with it, since the answer was lost, gets the same session, as long as that lives."
+    )
 
 
 @mutation_for_anybody(
     "Opens the session of a link, and answers with its token. Needs no credentials and takes no idempotency key: a code works "
-    "once, and who was second is told so."
+    "once, and who was second is told so, unless they are who was first and show their `nonce`."
 )
 async def open_session(call: Call, given: OpenSessionInput) -> CreateSessionPayload:
+    _check(given.nonce)
     code = tokens.read_code(given.code)
     session = await authentication.of_link(code) if code is not None else None
     if session is None:
         if call.context.budget is not None:
             call.context.budget.charge(WRONG_CODE)
         raise NotFound("There is no such link.", field="code")
-    token = tokens.new(tokens.SESSION)
+    token = tokens.of_link(code, given.nonce) if given.nonce is not None else tokens.new(tokens.SESSION)
     call.actor = session
-    outcome = await call.run(commands.OpenSession(session_id=session.session_id or "", token=token))
+    try:
+        outcome = await call.run(commands.OpenSession(session_id=session.session_id or "", token=token))
+    except InvalidState:
+        if (opened := await _opened_by(token)) is None:
+            raise
+        return CreateSessionPayload(session=opened, token=token.text)
     return CreateSessionPayload(session=_session(outcome), token=token.text)
+
+
+def _check(nonce: str | None) -> None:
+    if nonce is not None and not NONCE_CHARACTERS_MIN <= len(nonce) <= NONCE_CHARACTERS_MAX:
+        raise InvalidInput(
+            f"A nonce has {NONCE_CHARACTERS_MIN} to {NONCE_CHARACTERS_MAX} characters, not {len(nonce)}.", field="nonce"
+        )
+
+
+async def _opened_by(token: Token) -> Session | None:
+    """The session that this token opens already, so that whoever would have it has opened it themselves."""
+    found = await authentication.find(token)
+    if found is None or found.actor.session_id is None:
+        return None
+    views = await queries.sessions_by_id(found.actor, [found.actor.session_id])
+    return next((Session.of_view(view) for view in views.values()), None)
 
 
 @strawberry.input(description="Which session ends.")

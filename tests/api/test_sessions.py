@@ -333,6 +333,36 @@ async def test_a_code_makes_one_session_for_whoever_is_first_and_needs_no_creden
     assert (await Caller(people.client.http, code).post("{ __typename }")).status_code == 401, "a code is no token"
 
 
+async def test_whoever_was_first_and_lost_the_answer_gets_it_again_by_their_nonce_and_nobody_else_does(
+    people: People,
+) -> None:
+    made = await people.client.done("createSessionLink", READS, "url session { id }")
+    code = made["url"].partition("#")[2]
+    mine, others = {"code": code, "nonce": "0" * 32}, {"code": code, "nonce": "1" * 32}
+    answers = await asyncio.gather(*(people.nobody.do("openSession", mine, FIELDS) for _ in range(3)))
+    tokens = {one["token"] for one in answers}
+    assert len(tokens) == 1
+    assert {one["session"]["id"] for one in answers} == {made["session"]["id"]}
+    for second in (others, {"code": code}):
+        refused = await people.nobody.do("openSession", second, FIELDS)
+        assert (refused["userErrors"][0]["code"], refused["token"]) == ("INVALID_STATE", None)
+    (token,) = tokens
+    browser = Caller(people.client.http, token)
+    assert await own_id(browser) == made["session"]["id"]
+    await browser.done("revokeSession", {"sessionId": made["session"]["id"]}, "session { id }")
+    refused = await people.nobody.do("openSession", mine, FIELDS)
+    assert (refused["userErrors"][0]["code"], refused["token"]) == ("INVALID_STATE", None), "it has ended"
+
+
+async def test_a_nonce_that_could_be_guessed_opens_nothing(people: People) -> None:
+    made = await people.client.done("createSessionLink", READS, "url")
+    code = made["url"].partition("#")[2]
+    for nonce in ("", "0" * 31, "0" * 129):
+        refused = await people.nobody.do("openSession", {"code": code, "nonce": nonce}, FIELDS)
+        assert (refused["userErrors"][0]["code"], refused["userErrors"][0]["field"]) == ("INVALID_INPUT", "nonce")
+    assert (await people.nobody.do("openSession", {"code": code}, FIELDS))["token"] is not None
+
+
 async def test_codes_that_open_nothing_say_why_without_repeating_them(people: People) -> None:
     expired, revoked = [await people.client.done("createSessionLink", READS, "url session { id }") for _ in range(2)]
     await people.client.done("revokeSession", {"sessionId": revoked["session"]["id"]}, "session { id }")

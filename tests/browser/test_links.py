@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from tests.browser.conftest import NewWindow
+from tests.browser.held import operation
 from tests.browser.served import Served
+from tests.browser.windows import NO_CONNECTION
 
 READS: Final = ["CONTRACTS_READ"]
 KEPT: Final = "() => sessionStorage.getItem('earnest.session')"
@@ -95,6 +97,26 @@ def test_a_link_replaces_a_session_that_is_over_without_asking(served: Served, n
     one.open(served.link("freelancer"))
     _is(page, "Ines Duarte")
     assert one.without("401 (Unauthorized)") == []
+    one.complaints.clear()
+
+
+def test_a_link_whose_answer_was_lost_opens_the_session_that_it_opened(served: Served, new_window: NewWindow) -> None:
+    one = new_window()
+    lost: list[str] = []
+
+    def answer(route: Route) -> None:
+        if operation(route.request) != "OpenSession" or lost:
+            route.continue_()
+            return
+        lost.append(route.fetch().json()["data"]["done"]["token"])
+        route.abort()
+
+    one.page.route("**/graphql", answer)
+    page = one.open(served.link("client"))
+    _is(page, "Harbour Bakery")
+    assert [page.evaluate(KEPT)] == lost
+    assert page.evaluate("Object.keys(sessionStorage)") == ["earnest.session"]
+    assert one.without(NO_CONNECTION) == []
     one.complaints.clear()
 
 

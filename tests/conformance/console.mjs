@@ -4,6 +4,7 @@ import { Api } from '../../api/console/core/api.js';
 import { webAddress } from '../../api/console/core/dom.js';
 import { span } from '../../api/console/core/dates.js';
 import { difference, fromMinor, isAmount, minor, shown, sum, typable, typedMoney } from '../../api/console/core/money.js';
+import { Form } from '../../api/console/core/forms.js';
 import { changesBetween, rowOf } from '../../api/console/core/plans.js';
 import { follow } from '../../api/console/core/stream.js';
 import { watch } from '../../api/console/core/watching.js';
@@ -75,6 +76,27 @@ assert.deepEqual(asked.filter((one) => one.amend), [{ amend: { milestoneId: 'b',
 assert.deepEqual(asked.find((one) => one.edit?.milestoneId === 'c'), { edit: { milestoneId: 'c', title: 'c!', dueOn: '2027-02-01' } });
 console.log('changes of a plan lead to that plan');
 
+// What somebody has typed into a form means the same sums in every language that the page goes over to, and isn't taken for what stood there before.
+const contract = { currency: 'TND' };
+const subject = { id: 'mil_1', title: 'A', purpose: 'p', amount: { amount: '7.000', currency: 'TND' }, dueOn: '2027-01-01', deliverables: [] };
+const element = { language: { locale: 'de', say: (key) => key }, say: (key) => key, render: () => {} };
+const form = new Form(element, 'EDIT_MILESTONE', { contract, subject, viewer: {} }, {});
+assert.equal(form.values.amount, '7,000');
+element.language.locale = 'en';
+assert.equal(form.values.amount, '7.000');
+form.moveOn({ contract, subject: { ...subject, amount: { amount: '8.000', currency: 'TND' } }, viewer: {} });
+assert.equal(form.values.amount, '8.000', 'nobody typed anything');
+form.type('amount', '1,250');
+form.type('title', '1,250');
+element.language.locale = 'de';
+assert.deepEqual(form.input.amount, { amount: '1250.000', currency: 'TND' });
+assert.deepEqual([form.values.amount, form.values.title], ['1250,000', '1,250']);
+form.type('amount', '1,250');
+element.language.locale = 'ar-EG';
+assert.deepEqual(form.input.amount, { amount: '1.250', currency: 'TND' });
+assert.deepEqual(form.faults, []);
+console.log('sums that were typed stay the same in another language');
+
 // A stream that is torn at any byte, says that it goes away, or refuses for a moment, misses nothing and tells nothing twice.
 const LAST = 60;
 const texts = new TextEncoder();
@@ -142,7 +164,7 @@ globalThis.fetch = async (address, { body, signal }) => {
     questions[name] = (questions[name] ?? 0) + 1;
     return questions[name] > 4 || (name !== 'RATE_LIMITED' && questions[name] > 1) ? new Response('{"data":{"changes":{"cursor":"cur_1"}}}') : BEGINNINGS[name]();
   }
-  return new Response(new ReadableStream({ start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)) }));
+  return new Response(new ReadableStream({ start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)) }), { headers: { 'content-type': 'text/event-stream' } });
 };
 const begun = await Promise.all(Object.keys(BEGINNINGS).map((name) => new Promise((resolve) => {
   const stop = watch(new Api(`http://earnest.invalid/graphql#${encodeURIComponent(name)}`, 'es_token'), 'ctr_1', {
@@ -154,3 +176,52 @@ const begun = await Promise.all(Object.keys(BEGINNINGS).map((name) => new Promis
 assert.deepEqual(begun, ['a proxy has passed', 'INTERNAL has passed', 'RATE_LIMITED has passed', 'FORBIDDEN is final']);
 assert.equal(questions.FORBIDDEN, 1);
 console.log('a page whose first question failed listens all the same');
+
+// What ends at once is left alone longer each time, also if it ends without an error; what lasted comes back at once. Nobody waits here: time passes by itself.
+const waits = [];
+const real = { setTimeout, random: Math.random, now: performance.now };
+let now = 0;
+globalThis.setTimeout = (run, ms) => (ms < 45_000 ? (waits.push(ms), setImmediate(run)) : undefined);
+Math.random = () => 1;
+performance.now = () => now;
+const stream = (body) => new Response(body, { headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
+const ENDS = [
+  ...Array.from({ length: 4 }, () => () => new Response('<h1>Sign in to the network</h1>', { headers: { 'content-type': 'text/html' } })),
+  ...Array.from({ length: 4 }, () => () => stream(':\n\n')),
+  () => ((now += 10_001), stream(':\n\n')),
+  () => stream(''),
+  () => stream(`${eventOf(1)}event: complete\ndata: \n\n`),
+];
+const states = [];
+globalThis.fetch = async () => ENDS.shift()();
+await new Promise((resolve) => {
+  const stop = follow(api, { after: 'cur_0', onEvent: () => {}, onConnection: (connection) => {
+    states.push(connection);
+    if (ENDS.length === 0 && connection === 'connecting') resolve(stop());
+  } });
+});
+[globalThis.setTimeout, Math.random, performance.now] = [real.setTimeout, real.random, real.now];
+assert.deepEqual(waits, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 100, 200, 200]);
+assert.deepEqual(states.slice(0, 4), Array(4).fill('connecting'), 'what is no stream of events was never live');
+console.log('a stream that ends at once is left alone longer each time');
+
+// Where the log was cut, what only events told is asked for anew once the stream goes on from what was kept.
+const happened = [];
+globalThis.fetch = async (_, { body, signal }) => {
+  const { query, variables } = JSON.parse(body);
+  if (query.startsWith('query Latest')) return new Response(`{"data":{"changes":{"cursor":"${happened.length ? 'cur_kept' : 'cur_void'}"}}}`);
+  happened.push(variables.after);
+  if (variables.after === 'cur_void') return stream('event: next\ndata: {"errors":[{"message":"cut","extensions":{"code":"LOG_CUT"}}]}\n\n');
+  return new Response(new ReadableStream({ start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)) }), { headers: { 'content-type': 'text/event-stream' } });
+};
+await new Promise((resolve) => {
+  const stop = watch(new Api('http://earnest.invalid/graphql#cut', 'es_token'), 'ctr_1', {
+    document: null,
+    onBegun: () => (happened.push('begun'), happened.includes('cur_kept') && resolve(stop())),
+    onConnection: (connection) => connection === 'live' && happened.push('live'),
+    onFailure: (error) => happened.push(error.code),
+  });
+});
+assert.deepEqual(happened.filter((one) => one !== 'live'), ['cur_void', 'begun', 'cur_kept', 'begun']);
+assert.ok(happened.indexOf('cur_kept') < happened.lastIndexOf('begun'));
+console.log('what a cut of the log took away is asked for anew');

@@ -32,7 +32,10 @@ def test_what_the_elements_reckon_and_resume_is_right() -> None:
     said = run_script("console.mjs", dict(os.environ))
     assert "amounts are read as the locale writes them" in said
     assert "changes of a plan lead to that plan" in said
+    assert "sums that were typed stay the same in another language" in said
     assert "a torn stream misses nothing and tells nothing twice" in said
     assert "a torn answer is asked for again by its key" in said
     assert "a session that is over ends its stream" in said
     assert "a page whose first question failed listens all the same" in said
+    assert "a stream that ends at once is left alone longer each time" in said
+    assert "what a cut of the log took away is asked for anew" in said

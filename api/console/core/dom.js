@@ -17,7 +17,7 @@ import { want } from "./later.js";
 /** @typedef {Described | string | number | null | undefined | false} Child @typedef {Child | Child[] | Child[][]} Children */
 
 const SVG = "http://www.w3.org/2000/svg";
-const SVG_TAGS = new Set(["svg", "g", "path", "rect", "line", "text", "tspan", "title", "circle", "polygon"]);
+const SVG_TAGS = new Set(["svg", "g", "path", "rect", "text", "polygon"]);
 const REFUSED = /^(on|style$|srcdoc$|src$|action$|formaction$|xlink)/i;
 
 /** @type {WeakMap<Node, Described>} */
@@ -143,7 +143,7 @@ function update(node, now) {
 function set(node, name, value) {
   const plain = /** @type {Record<string, any>} */ (/** @type {unknown} */ (node));
   if (name.startsWith(".")) plain[name.slice(1)] = value;
-  else if (name.startsWith("on") && (value === undefined || value === null || typeof value === "function")) plain[name] = value ? (/** @type {Event} */ event) => void value(event) : null; // `false` as an answer would keep the browser from doing what it does
+  else if (name.startsWith("on") && (value === undefined || value === null || typeof value === "function")) plain[name] = value ? (/** @type {Event} */ event) => void value(event) : null; // an answer of false would keep the browser from doing what it does
   else if (REFUSED.test(name)) throw new TypeError(`${name} is no attribute that a page may set`);
   else if (name === "value" || name === "checked") plain[name] = value ?? "";
   else if (value === null || value === undefined || value === false) node.removeAttribute(name);

@@ -10,6 +10,9 @@ import { languageOf, load } from "./texts.js";
 import { theme } from "./theme.js";
 import { watch } from "./watching.js";
 
+/** Attributes that change how something is shown or by whom it is asked for, and not what it is. */
+const STAYING = ["session", "lang", "dir"];
+
 /**
  * The base of all elements. A subclass says what it shows by `document` (asked with `$id`, the contract) and `view`.
  *
@@ -41,6 +44,8 @@ export class EarnestElement extends HTMLElement {
   #isPlanned = false;
   /** Whether the server has another release than this page. */
   #isOutdated = false;
+  /** To which session it was answered what is shown. @type {string | null} */
+  #token = null;
   /** Counts how often it began: what was asked before it began anew is about something else. */
   #begun = 0;
   /** The language while something is rendered, looked up once for all of it. @type {import("./texts.js").Language | null} */
@@ -109,8 +114,10 @@ export class EarnestElement extends HTMLElement {
     for (const end of this.#endings.splice(0)) end();
   }
 
-  attributeChangedCallback(/** @type {string} */ _, /** @type {string | null} */ before, /** @type {string | null} */ now) {
-    if (before !== now) this.restart();
+  attributeChangedCallback(/** @type {string} */ name, /** @type {string | null} */ before, /** @type {string | null} */ now) {
+    if (before === now) return;
+    if (!STAYING.includes(name)) this.data = null;
+    this.restart();
   }
 
   /** Have something ended when the element starts anew or leaves the page. @param {() => void} end */
@@ -126,10 +133,11 @@ export class EarnestElement extends HTMLElement {
     });
   }
 
+  /** What is shown stays until there is an answer to another session or in another language, and with it what somebody is writing. */
   async #start() {
     for (const end of this.#endings.splice(0)) end();
     const begun = this.#begun;
-    this.data = null;
+    if (!this.api.token) this.data = null;
     this.failure = null;
     await load(this).catch(() => this.#loadLater());
     if (begun !== this.#begun || !this.isConnected) return;
@@ -163,6 +171,7 @@ export class EarnestElement extends HTMLElement {
   receive(data) {
     if (data === this.data && !this.failure) return;
     this.data = data;
+    this.#token = this.api.token;
     this.failure = null;
     this.renderNow();
     this.tell("earnest-change", data);
@@ -170,6 +179,7 @@ export class EarnestElement extends HTMLElement {
 
   /** @param {Failed} error */
   fail(error) {
+    if (this.#token !== this.api.token && isFinal(error)) this.data = null; // who asks now may be somebody else
     this.failure = error;
     this.render();
     this.tell("earnest-failure", error);

@@ -43,10 +43,10 @@ export const fault = (element, field, typed) =>
 
 /** What can't be sent as it was typed. @param {Field[]} fields @param {Filling["values"]} values @param {Situation} situation @param {EarnestElement} element */
 export const faultsOf = (fields, values, { contract }, element) =>
-  fields.filter((field) => !canBeSent(field, values[field.name], readingOf(element, contract.currency))).map((field) => fault(element, field.group ? `${field.group}.${field.name}` : field.name, values[field.name]));
+  fields.filter((field) => !canBeSent(field, values[field.name], readingOf(element.language.locale, contract.currency))).map((field) => fault(element, field.group ? `${field.group}.${field.name}` : field.name, values[field.name]));
 
-/** How somebody who sees an element writes amounts. @param {EarnestElement} element @param {string} currency @returns {Reading} */
-export const readingOf = (element, currency) => (typed) => typedMoney(typed, currency, element.language.locale);
+/** How amounts are written where a locale is spoken. @param {string} locale @param {string} currency @returns {Reading} */
+export const readingOf = (locale, currency) => (typed) => typedMoney(typed, currency, locale);
 
 /** @param {Field} field @param {any} typed @param {Reading} read */
 function canBeSent(field, typed, read) {

@@ -18,7 +18,8 @@ const SETTLING_MS = 250;
 let opened = 0;
 
 export class Form {
-  /** @type {Answer} */ values = {};
+  /** What was typed. @type {Answer} */ #values = {};
+  /** By which locale its amounts are written. */ #locale = "";
   /** What was said against what was sent. @type {Refusal[]} */ refusals = [];
   /** What is shown of what would happen; of this very input, if perhaps not of this very moment. @type {Answer | null} */ preview = null;
   /** @type {Failed | null} */ failure = null;
@@ -48,6 +49,17 @@ export class Form {
     this.moveOn(situation);
   }
 
+  /** What was typed, its amounts as the reader's locale writes them by now. @returns {Answer} */
+  get values() {
+    const { locale } = this.element.language;
+    const read = readingOf(this.#locale, this.situation.contract.currency);
+    for (const { name, kind } of locale === this.#locale ? [] : this.command.fields) {
+      for (const values of [this.#values, this.#begun]) if (values[name] && (kind === "money" || kind === "split")) values[name] = typable(locale, read(values[name]).amount);
+    }
+    this.#locale = locale;
+    return this.#values;
+  }
+
   /** The situation has moved on: what was typed stays, everything else is as it is now, and the preview is made anew. @param {Situation} situation */
   moveOn(situation) {
     const begun = beginning(this.command, situation, this.element.language.locale);
@@ -60,7 +72,7 @@ export class Form {
   /** The command's input, as it would be sent now. @returns {Answer} */
   get input() {
     const { command, situation, values } = this;
-    const read = readingOf(this.element, situation.contract.currency);
+    const read = readingOf(this.element.language.locale, situation.contract.currency);
     /** @type {Answer} */
     const input = { [command.subject]: situation.subject.id, ...command.given?.(situation) };
     for (const field of command.fields) {
@@ -79,7 +91,7 @@ export class Form {
       const path = field.group ? `${field.group}.${field.name}` : field.name;
       const typed = typedOf(field, given.get(path), this.situation.contract.currency, this.element.language.locale);
       if (typed === undefined) continue;
-      this.values = { ...this.values, [field.name]: typed };
+      this.values[field.name] = typed;
       given.delete(path);
     }
     this.leftOut = [...given.keys()];
@@ -98,7 +110,7 @@ export class Form {
 
   /** @param {string} name @param {unknown} value */
   type(name, value) {
-    this.values = { ...this.values, [name]: value };
+    this.values[name] = value;
     this.refusals = this.refusals.filter((refusal) => !isAbout(refusal, { name, kind: "text" }));
     this.#why = null;
     this.#isPressed = false;

@@ -21,7 +21,8 @@ import { Failed, failure, gql, isFinal, pause } from "./api.js";
  * @property {string} [after] go on after this cursor; from now on without it
  * @property {(event: Answer) => void} onEvent
  * @property {Followed} [followed]
- * @property {(connection: Connection, error: Failed | null) => void} [onConnection]
+ * @property {(connection: Connection, error: Failed | null) => void} [onConnection] with why it ended; while it is connecting only that
+ * the log was cut, so that what was told may be no more: what comes once it is live goes on from what was kept
  */
 
 const EVENT = "id cursor type occurredAt stream sequence data actor { kind accountId } texts { field value erasedAt }";
@@ -49,6 +50,8 @@ export const changesOf = (contractId) => ({ document: CHANGES, field: "changes",
 export const deliveriesTo = (webhook) => ({ document: DELIVERIES, field: "deliveryUpdated", variables: { webhook }, tellsStates: true });
 
 const SILENCE_MS = 45_000;
+/** The longest wait; a stream that lasted longer went well, however it ended. */
+const WAIT_MS_MAX = 10_000;
 
 /** The cursor of this moment. @param {Api} api @returns {Promise<string>} */
 export async function latestCursor(api) {
@@ -73,6 +76,7 @@ async function keepFollowing(api, { contractId = null, types = null, after, foll
   const { document, field, variables, tellsStates } = followed ?? { document: EVENTS, field: "events", variables: { contractId, types } };
   let cursor = after ?? null;
   for (let failures = 0; !stopped.aborted; ) {
+    const began = performance.now();
     try {
       if (!tellsStates) cursor ??= await latestCursor(api);
       for await (const { [field]: event } of answers(api, document, tellsStates ? variables : { ...variables, after: cursor }, stopped, () => onConnection("live", null))) {
@@ -83,13 +87,15 @@ async function keepFollowing(api, { contractId = null, types = null, after, foll
     } catch (error) {
       if (stopped.aborted) return;
       const failed = error instanceof Failed ? error : new Failed("NETWORK", String(error));
-      if (failed.code === "LOG_CUT") cursor = null; // what came last is no more: from now on
+      if (failed.code === "LOG_CUT") (cursor = null), onConnection("connecting", failed); // what came last is no more: from now on
       if (isFinal(failed)) return onConnection("ended", failed);
-      failures += failed.code === "GOING_AWAY" ? 0 : 1;
+      if (failed.code === "GOING_AWAY") failures -= 1; // another process takes it
     }
     if (stopped.aborted) return;
     onConnection("connecting", null);
-    await pause(Math.random() * Math.min(10_000, 100 * 2 ** failures)); // nearly at once at first, and not all pages together
+    // What ends soon has failed, with or without an error: something in between may answer with nothing for as long as it is asked.
+    failures = performance.now() - began > WAIT_MS_MAX ? 0 : failures + 1;
+    await pause(Math.random() * Math.min(WAIT_MS_MAX, 100 * 2 ** failures)); // nearly at once at first, and not all pages together
   }
 }
 
@@ -101,13 +107,13 @@ async function keepFollowing(api, { contractId = null, types = null, after, foll
 async function* answers(api, query, variables, stopped, onOpen) {
   const broken = new AbortController();
   const abort = () => broken.abort();
-  stopped.addEventListener("abort", abort);
+  const signal = AbortSignal.any([stopped, broken.signal]);
   let timer = setTimeout(abort, SILENCE_MS);
   try {
     const body = JSON.stringify({ query, variables });
     const headers = api.headers("text/event-stream");
-    const answer = await fetch(api.address, { method: "POST", body, headers, signal: broken.signal, credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" });
-    if (!answer.ok || !answer.body) throw await refused(answer);
+    const answer = await fetch(api.address, { method: "POST", body, headers, signal, credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" });
+    if (!answer.ok || !answer.body || !answer.headers.get("content-type")?.startsWith("text/event-stream")) throw await refused(answer);
     onOpen();
     for await (const message of messages(answer.body, () => (clearTimeout(timer), (timer = setTimeout(abort, SILENCE_MS))))) {
       if (message.event === "complete") return;
@@ -117,8 +123,7 @@ async function* answers(api, query, variables, stopped, onOpen) {
     }
   } finally {
     clearTimeout(timer);
-    stopped.removeEventListener("abort", abort);
-    broken.abort();
+    abort();
   }
 }
 

@@ -3,7 +3,8 @@
  * the element or above it; light and dark follow the page's `color-scheme`.
  */
 
-const RULES = `
+/** What everything looks like; a page that has more than elements may take it, too, with `:root` for `:host`. */
+export const RULES = `
 :host { display: block; font-family: var(--earnest-font, system-ui, sans-serif); font-size: var(--earnest-size, 1rem); line-height: 1.5;
   color: var(--ink); --ink: var(--earnest-ink, light-dark(#1b1f24, #e6e8ea)); --paper: var(--earnest-paper, light-dark(#ffffff, #14171a));
   --faint: var(--earnest-faint, light-dark(#57606a, #a3abb3)); --line: var(--earnest-line, light-dark(#d0d7de, #3a4149));
@@ -57,10 +58,6 @@ del { color: var(--bad); } ins { color: var(--good); text-decoration: none; }
 @media (max-width: 30rem) { dl.facts { grid-template-columns: minmax(0, 1fr); } dd, dd.number { margin-block-end: .4rem; text-align: start; } }
 `;
 
-/** The sheet; a page that has more than elements may adopt it, too, with `:host` left out. */
+/** The sheet of the elements. */
 export const theme = new CSSStyleSheet();
 theme.replaceSync(RULES);
-
-/** The same look for the page around the elements. */
-export const pageTheme = new CSSStyleSheet();
-pageTheme.replaceSync(RULES.replaceAll(/:host\(\[([^\]]+)\]\)/g, ":root[$1]").replaceAll(":host", ":root"));

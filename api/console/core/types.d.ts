@@ -76,7 +76,7 @@ interface Watcher {
   variables?: Answer;
   /** How what an event touched is put into the answer. */
   piece?: Piece;
-  /** Called where only events are wanted, once it is known from where on they are told: what was before is the watcher's to ask for. */
+  /** Called where only events are wanted, once it is known from where on they are told, and again after a cut of the log: what was before is the watcher's to ask for. */
   onBegun?: () => void;
   /** Each answer; the very same object as before, if nothing of it has changed. */
   onData?: (data: Answer) => void;

@@ -42,6 +42,7 @@ class Watching {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #planned;
   #plannedFor = 0;
   #told = 0;
+  /** Whether what was told may be no more. */ #isCut = false;
 
   /** @param {Api} api @param {string} contractId @param {() => void} forget */
   constructor(api, contractId, forget) {
@@ -125,16 +126,23 @@ class Watching {
 
   /** @param {Connection} connection @param {Failed | null} error */
   #connect(connection, error) {
-    if (connection === "live" && this.#connection === "connecting") this.refresh();
+    if (connection === "live" && this.#connection === "connecting") this.#lookAgain();
     this.#connection = connection;
     this.#each((watcher) => watcher.onConnection?.(connection));
-    if (error) this.#fail(error);
+    if (error?.code === "LOG_CUT") this.#isCut = true;
+    else if (error) this.#fail(error);
   }
 
-  /** @param {Failed} error @returns {null} */
+  /** Nothing told what happened meanwhile; and where the log was cut, what only events told is to be asked for as at the beginning. */
+  #lookAgain() {
+    this.refresh();
+    if (this.#isCut) this.#each((watcher) => watcher.onBegun?.());
+    this.#isCut = false;
+  }
+
+  /** @param {Failed} error */
   #fail(error) {
     this.#each((watcher) => watcher.onFailure?.(error));
-    return null;
   }
 
   /** @param {(watcher: Watcher) => void} action */

@@ -26,7 +26,7 @@ const ORDER = `id amount ${MONEY} ${ALLOWED}`;
 const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id } freelancer { id } escrow { held ${MONEY} }`;
 
 const ALL = gql`query Actions($id: ID!) {
-  viewer { accountId now isSandbox }
+  viewer { accountId memberId now isSandbox }
   contract(id: $id) {
     ${CONTRACT} ${ALLOWED}
     currentMilestone { ${MILESTONE} }
@@ -40,7 +40,7 @@ const ALL = gql`query Actions($id: ID!) {
 }`;
 
 const ONE = gql`query ActionsOfOne($id: ID!, $subject: ID!) {
-  viewer { accountId now isSandbox }
+  viewer { accountId memberId now isSandbox }
   contract(id: $id) { ${CONTRACT} }
   node(id: $subject) {
     __typename
@@ -60,6 +60,7 @@ export class EarnestActions extends EarnestElement {
   #said = "";
   #openings = 0;
   #hasOpened = false;
+  /** For whom it is. */ #whose = "";
 
   start() {
     const subject = this.getAttribute("subject");
@@ -67,8 +68,11 @@ export class EarnestActions extends EarnestElement {
     if (this.contract) this.watch({ ...asked, onData: (data) => this.receive(data) });
   }
 
-  /** @param {Answer} data */
+  /** A form goes on by another session of whoever is writing in it, and by nobody else's. @param {Answer} data */
   receive(data) {
+    const whose = data.viewer.accountId + data.viewer.memberId;
+    if (whose !== this.#whose) this.#form = null;
+    this.#whose = whose;
     const group = groupsOf(data, this.getAttribute("subject")).find(({ subject }) => subject.id === this.#form?.situation.subject.id);
     if (group && this.#form) this.#form.moveOn(situationOf(data, group));
     super.receive(data);

@@ -4,12 +4,14 @@
  * `webhook` names one endpoint, `contract` keeps to one contract; without either it is all that the account has.
  */
 import { gql, newKey, pause } from "../core/api.js";
+import { documentOf } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
 import { refusalView } from "../core/refusals.js";
 import { deliveriesTo, follow } from "../core/stream.js";
 
 const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $first: Int, $after: Cursor) {
+  viewer { kind role }
   webhookEndpoints { id url state disabledReason }
   deliveries(filter: $filter, first: $first, after: $after) {
     nodes {
@@ -19,11 +21,6 @@ const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $first: Int, $a
     pageInfo { hasNextPage endCursor }
   }
 }`;
-
-const ERRORS = "userErrors { code message field details documentation }";
-const REDELIVER = gql`mutation Redeliver($input: RedeliverInput!, $key: String!) { done: redeliver(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
-const REPLAY = gql`mutation Replay($input: ReplayEventsInput!, $key: String!) { done: replayEvents(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
-const TEST = gql`mutation TestEvent($input: SendTestEventInput!, $key: String!) { done: sendTestEvent(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 
 const A_PAGE = 25;
 /** Where deliveries are made by the hundred, they are asked for twice a second. */
@@ -43,12 +40,19 @@ export class EarnestDeliveries extends EarnestElement {
 
   start() {
     this.#isAsking = false;
+    this.data = null;
     void this.#ask();
   }
 
   get #filter() {
     const state = this.getAttribute("state");
     return { endpointId: this.getAttribute("webhook"), contractId: this.contract || null, state: state ? state.split(" ") : null };
+  }
+
+  /** Whether the viewer may have something sent: managers and owners, and the operator always. */
+  get #maySend() {
+    const { kind, role } = this.data?.viewer ?? {};
+    return kind === "OPERATOR" || role === "MANAGER" || role === "OWNER";
   }
 
   /** Ask for what is shown, as much of it as the API gives at once; whatever happens meanwhile is asked for in a while, once for all. */
@@ -103,11 +107,11 @@ export class EarnestDeliveries extends EarnestElement {
 
   /** @param {Answer} endpoint */
   #endpoint({ id, url, state, disabledReason }) {
-    const replay = () => void this.#send(REPLAY, { endpointId: id, since: new Date(this.#since).toISOString() }, "deliveries.replayed");
+    const replay = () => void this.#send("replayEvents", { endpointId: id, since: new Date(this.#since).toISOString() }, "deliveries.replayed");
     return h("div", { key: id, role: "group", class: "card stack", part: "endpoint", "aria-labelledby": id },
       h("div", { class: "row between" }, h("p", { class: "label", id }, h("bdi", { dir: "ltr" }, url)), h("span", { class: `tag ${state === "ENABLED" ? "good" : "bad"}` }, this.say(`webhook.${state}`), disabledReason && ` (${this.say(`webhook.${disabledReason}`)})`)),
-      h("div", { class: "row" },
-        h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send(TEST, { endpointId: id }, "deliveries.tested") }, this.say("deliveries.test")),
+      this.#maySend && h("div", { class: "row" },
+        h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send("sendTestEvent", { endpointId: id }, "deliveries.tested") }, this.say("deliveries.test")),
         h("label", { for: `since-${id}` }, this.say("deliveries.since")),
         h("span", null, h("input", { id: `since-${id}`, type: "datetime-local", value: this.#since, oninput: (event) => ((this.#since = event.target.value), this.render()) })),
         h("button", { type: "button", "aria-disabled": this.#isSending || !this.#since ? "true" : null, onclick: () => this.#since && replay() }, this.say("deliveries.replay"))));
@@ -122,7 +126,7 @@ export class EarnestDeliveries extends EarnestElement {
       h("p", { class: "faint small" }, this.moment(one.createdAt), one.nextAttemptAt && [" · ", this.say("deliveries.next"), " ", this.moment(one.nextAttemptAt)]),
       h("details", { class: "small" }, h("summary", null, this.say("deliveries.attempts", { count: one.attempts.nodes.length })),
         h("ol", { class: "stack" }, one.attempts.nodes.map((/** @type {Answer} */ attempt) => this.#attempt(attempt)))),
-      h("div", null, h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send(REDELIVER, { deliveryId: one.id }, "deliveries.resent") }, this.say("deliveries.resend"))));
+      this.#maySend && h("div", null, h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send("redeliver", { deliveryId: one.id }, "deliveries.resent") }, this.say("deliveries.resend"))));
   }
 
   /** @param {Answer} attempt */
@@ -133,13 +137,13 @@ export class EarnestDeliveries extends EarnestElement {
       answer && h("pre", { class: "prose faint", dir: "auto" }, answer));
   }
 
-  /** @param {string} document @param {Answer} input @param {string} said */
-  async #send(document, input, said) {
+  /** @param {string} mutation @param {Answer} input @param {string} said */
+  async #send(mutation, input, said) {
     if (this.#isSending) return;
     this.#isSending = true;
     this.render();
     try {
-      const done = await this.api.command(document, input, newKey());
+      const done = await this.api.command(documentOf(mutation), input, newKey());
       this.#refusals = done.userErrors;
       this.#said = done.userErrors.length > 0 ? "" : this.say(said);
       void this.#ask();

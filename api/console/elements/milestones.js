@@ -35,7 +35,8 @@ export class EarnestMilestones extends EarnestElement {
 
   start() {
     this.#work.clear();
-    this.#opened.clear();
+    if (!this.data) this.#opened.clear();
+    for (const milestone of this.#opened) this.#follow(milestone);
     super.start();
   }
 

@@ -77,11 +77,8 @@ export class EarnestMoney extends EarnestElement {
 
   /** @param {Answer} escrow */
   #figures(escrow) {
-    const figures = [
-      ["held", escrow.held], ["released", escrow.released], ["refunded", escrow.refunded], ["lost", escrow.lost], ["bonuses", escrow.bonuses],
-      ["clientFeesHeld", escrow.clientFeesHeld], ["clientFees", escrow.clientFees], ["freelancerFees", escrow.freelancerFees],
-      ["payable", escrow.payable.freelancer], ["owed", escrow.payable.client], ["transit", escrow.inTransit],
-    ].filter(([key, amount]) => key === "held" || isSome(amount));
+    const { payable, inTransit, ...sums } = escrow;
+    const figures = Object.entries({ ...sums, payable: payable.freelancer, owed: payable.client, transit: inTransit }).filter(([key, amount]) => key === "held" || isSome(amount));
     return h("dl", { class: "facts", part: "figures" }, figures.map(([key, amount]) => [h("dt", { key }, this.say(`money.${key}`)), h("dd", { key: `${key} =`, class: "number" }, this.money(amount))]));
   }
 

@@ -24,6 +24,7 @@ const PLAN = gql`query Plan($id: ID!) {
 }`;
 
 const REVIEW = gql`query Review($plan: [MilestoneDraftInput!]!, $budget: MoneyInput, $timeZone: String) {
+  viewer { accountId memberId }
   reviewPlan(plan: $plan, budget: $budget, timeZone: $timeZone) { code message position field details }
 }`;
 
@@ -55,7 +56,9 @@ export class EarnestPlanEditor extends EarnestElement {
   /** What is said of what was sent, until somebody goes on writing. */ #done = "";
   #isSending = false;
   #reviewed = 0;
-  /** In which mode and language it was begun. */ #manner = "";
+  /** In which mode it was begun; none, if it is to begin anew. */ #begunAs = "";
+  /** By which locale its amounts are written. */ #locale = "";
+  /** Who is writing. */ #whose = "";
 
   constructor() {
     super();
@@ -75,22 +78,34 @@ export class EarnestPlanEditor extends EarnestElement {
     return this.data?.contract?.currency ?? (this.getAttribute("currency") || this.#head.currency || "USD").toUpperCase();
   }
 
-  /** Whoever has begun to write a plan keeps it, also if it is for somebody else now or goes by another session; in another language sums would be others. */
+  /** Whoever has begun to write a plan keeps it, also if it is for somebody else now, goes by another session of theirs, or is read in another language. */
   start() {
-    const before = this.#manner;
-    this.#manner = this.#mode + this.language.locale;
+    const isNew = this.#mode === "propose";
     this.whenLeft(() => clearTimeout(this.#timer));
-    if (this.#mode !== "propose") return void (this.contract && this.askFor(PLAN, { id: this.contract }, (data) => this.#begin(data)));
-    if (before !== this.#manner) return this.#begin({ contract: null });
+    if (this.#begunAs === this.#mode && (isNew || this.data)) this.#goOn();
+    else if (isNew) this.#begin({ contract: null });
+    else if (this.contract) this.askFor(PLAN, { id: this.contract }, (data) => this.#begin(data));
+  }
+
+  /** What stands there stays, its sums as the reader's locale writes them by now. */
+  #goOn() {
+    const read = this.#read;
+    const { locale } = this.language;
+    const respell = (/** @type {string} */ typed) => typable(locale, read(typed).amount);
+    for (const row of [...this.#rows, ...this.#before]) row.amount = respell(row.amount);
+    this.#head.budget = respell(this.#typedBudget);
+    this.#locale = locale;
     this.#review();
-    this.receive({ contract: null });
+    this.receive({ contract: null, ...this.data });
   }
 
   /** @param {Answer} data */
   #begin(data) {
     const { contract } = data;
+    this.#begunAs = this.#mode;
     const shown = contract?.milestones.filter((/** @type {Answer} */ one) => this.#mode === "change" || one.state !== "CANCELLED") ?? [];
     const { locale } = this.language;
+    this.#locale = locale;
     this.#before = shown.map((/** @type {Answer} */ one) => rowOf(one, locale));
     this.#rows = contract ? this.#before.map((row) => ({ ...row })) : [emptyRow()];
     this.#head = { title: contract?.title ?? "", description: contract?.description ?? "", budget: contract?.budget ? typable(locale, contract.budget.amount) : "", client: "", freelancer: "", currency: "USD", message: "" };
@@ -273,7 +288,7 @@ export class EarnestPlanEditor extends EarnestElement {
   }
 
   get #read() {
-    return readingOf(this, this.#currency);
+    return readingOf(this.#locale, this.#currency);
   }
 
   get #typedBudget() {
@@ -299,8 +314,11 @@ export class EarnestPlanEditor extends EarnestElement {
     const asked = (this.#reviewed += 1);
     const plan = this.#rows.map((row) => draftOf(row, this.#read));
     const timeZone = this.data?.contract?.timeZone ?? null;
-    const { reviewPlan } = await this.api.ask(REVIEW, { plan, budget: this.#budget, timeZone }).catch(() => ({ reviewPlan: [] }));
+    const { viewer, reviewPlan } = await this.api.ask(REVIEW, { plan, budget: this.#budget, timeZone }).catch(() => ({ viewer: null, reviewPlan: [] }));
     if (asked !== this.#reviewed) return;
+    const whose = viewer ? viewer.accountId + viewer.memberId : this.#whose;
+    if (this.#whose && whose !== this.#whose) (this.#begunAs = ""), this.restart();
+    this.#whose = whose;
     this.#hints = reviewPlan;
     this.render();
   }
@@ -368,7 +386,7 @@ export class EarnestPlanEditor extends EarnestElement {
   /** What was sent is done, and the next plan is another one: it begins anew, so that nobody sends the same twice. @param {Answer} done @param {string} action */
   #finish(done, action) {
     this.#done = this.say("form.done", { action: this.say(`action.${action}`) });
-    this.#manner = "";
+    this.#begunAs = "";
     this.restart();
     if (this.contract) refresh(this.api, this.contract);
     this.tell("earnest-done", { action, subject: done.contract?.id ?? this.contract });

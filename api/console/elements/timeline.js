@@ -27,12 +27,17 @@ export class EarnestTimeline extends EarnestElement {
   #isAsking = false;
 
   start() {
+    if (this.contract) this.watch({ document: null, onBegun: () => this.#begin(), onEvent: (event) => this.#come(event) });
+  }
+
+  /** Ask for the latest; what was shown may be another contract's, or cut off from this one's log. */
+  #begin() {
+    this.data = null;
     this.#events.clear();
     this.#titles.clear();
     this.#before = null;
     this.#newest = 0;
-    if (!this.contract) return;
-    this.watch({ document: null, onBegun: () => void this.#ask(null), onEvent: (event) => this.#come(event) });
+    void this.#ask(null);
   }
 
   /** Ask for a page: the latest, or the one before a cursor. @param {string | null} before */

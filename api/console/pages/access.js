@@ -4,17 +4,17 @@
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
 import { define } from "../core/element.js";
-import { ERRORS, listOf, Page } from "./page.js";
+import { ERRORS, isOwner, listOf, Page } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("./page.js").PageField} PageField */
 
 const ACCESS = gql`query Access {
   viewer {
-    accountId sessionId scopes
+    accountId memberId sessionId role scopes
     account {
       name members { id person name role addedAt removedAt }
       apiKeys { id name hint scopes contractIds createdAt expiresAt revokedAt lastUsedAt }
-      sessions(last: 50) { nodes { id scopes contractIds origins hint isWaiting expiresAt endedAt } }
+      sessions(last: 50) { nodes { id memberId scopes contractIds origins hint isWaiting expiresAt endedAt } }
     }
   }
 }`;
@@ -38,9 +38,9 @@ export class AccessPage extends Page {
   content(/** @type {Answer} */ { viewer }) {
     const { account } = viewer;
     return [
-      this.#list("pages.sessions", [...(account.sessions?.nodes ?? [])].reverse(), (one) => this.#sessionView(one), this.byKey(viewer, this.#linkForm(viewer))),
-      this.#list("pages.keys", account.apiKeys ?? [], (one) => this.#keyView(one), this.byKey(viewer, this.#keyForm(viewer))),
-      this.#list("pages.members", (account.members ?? []).filter((/** @type {Answer} */ one) => !one.removedAt), (one) => this.#memberView(one), this.byKey(viewer, this.#memberForm(viewer))),
+      this.#list("pages.sessions", [...(account.sessions?.nodes ?? [])].reverse(), (one) => this.#sessionView(one, viewer), this.byKey(viewer, this.#linkForm(viewer))),
+      this.#list("pages.keys", account.apiKeys ?? [], (one) => this.#keyView(one, viewer), isOwner(viewer, "CONTRACTS_WRITE") && this.byKey(viewer, this.#keyForm(viewer))),
+      this.#list("pages.members", (account.members ?? []).filter((/** @type {Answer} */ one) => !one.removedAt), (one) => this.#memberView(one, viewer), isOwner(viewer, "MONEY_WRITE") && this.byKey(viewer, this.#memberForm(viewer))),
     ];
   }
 
@@ -50,7 +50,7 @@ export class AccessPage extends Page {
       h("h2", { id: label }, this.say(label)),
       things.length === 0 && h("p", { class: "faint" }, this.say("pages.none")),
       h("ul", { class: "stack" }, things.map((thing) => h("li", { key: thing.id, class: "row between" }, view(thing)))),
-      h("details", null, h("summary", null, this.say("pages.new")), form));
+      form && h("details", null, h("summary", null, this.say("pages.new")), form));
   }
 
   /** @param {Answer} one */
@@ -63,28 +63,29 @@ export class AccessPage extends Page {
       this.fact("pages.lastUsed", lastUsedAt && this.moment(lastUsedAt)));
   }
 
-  /** @param {Answer} key */
-  #keyView(key) {
+  /** @param {Answer} key @param {Answer} viewer */
+  #keyView(key, viewer) {
     return [
       h("div", { class: "stack" }, h("span", null, words(key.name), " ", h("code", { dir: "ltr" }, key.hint)), this.#boundsView(key)),
-      key.revokedAt ? h("span", { class: "tag" }, this.say("pages.revoked")) : this.button(key.id, "pages.revoke", () => ({ document: REVOKE_KEY, input: { keyId: key.id } }), { really: true, about: key.name }),
+      key.revokedAt ? h("span", { class: "tag" }, this.say("pages.revoked")) : isOwner(viewer, "CONTRACTS_WRITE") && this.button(key.id, "pages.revoke", () => ({ document: REVOKE_KEY, input: { keyId: key.id } }), { really: true, about: key.name }),
     ];
   }
 
-  /** @param {Answer} session */
-  #sessionView(session) {
-    const { hint, isWaiting, endedAt } = session;
+  /** @param {Answer} session @param {Answer} viewer */
+  #sessionView(session, viewer) {
+    const { id, memberId, hint, isWaiting, endedAt } = session;
+    const isOwn = id === viewer.sessionId || (memberId !== null && memberId === viewer.memberId);
     return [
       h("div", { class: "stack" }, h("span", null, h("code", { dir: "ltr" }, hint), " ", isWaiting && h("span", { class: "tag" }, this.say("pages.waits"))), this.#boundsView(session)),
-      endedAt ? h("span", { class: "tag" }, this.say("pages.revoked")) : this.button(session.id, "pages.revoke", () => ({ document: REVOKE_SESSION, input: { sessionId: session.id } }), { really: true, about: hint }),
+      endedAt ? h("span", { class: "tag" }, this.say("pages.revoked")) : (isOwn || isOwner(viewer, "CONTRACTS_WRITE")) && this.button(id, "pages.revoke", () => ({ document: REVOKE_SESSION, input: { sessionId: id } }), { really: true, about: hint }),
     ];
   }
 
-  /** @param {Answer} member */
-  #memberView({ id, name, person, role }) {
+  /** @param {Answer} member @param {Answer} viewer */
+  #memberView({ id, name, person, role }, viewer) {
     return [
       h("span", null, words(name), " ", words(person, { class: "faint" }), " ", h("span", { class: "tag" }, this.called("role", role))),
-      this.button(id, "pages.remove", () => ({ document: REMOVE_MEMBER, input: { memberId: id } }), { really: true, about: name }),
+      isOwner(viewer, "MONEY_WRITE") && this.button(id, "pages.remove", () => ({ document: REMOVE_MEMBER, input: { memberId: id } }), { really: true, about: name }),
     ];
   }
 

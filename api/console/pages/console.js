@@ -14,7 +14,11 @@ import { LANGUAGES, speak } from "./speech.js";
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {{tag: string, subject: string | null, name: string, prepared: string | null}} Place */
 /** @typedef {import("./session.js").Who} Who @typedef {import("./session.js").Choice} Choice */
 
-const VIEWER = gql`query Viewer { viewer { kind role scopes accountId sessionId isSandbox account { name isOperator isMediator } } }`;
+const VIEWER = gql`query Viewer { viewer { kind role scopes accountId memberId sessionId isSandbox account { name isOperator isMediator sessions(first: 1) { nodes { id } } } } }`;
+
+/** Whether somebody proposes contracts; whoever is limited to some of them doesn't, and sees no sessions of the account. @param {Answer} viewer */
+const mayPropose = ({ kind, role, scopes, account }) =>
+  kind === "ACCOUNT" && ["MANAGER", "OWNER"].includes(role) && scopes.includes("CONTRACTS_WRITE") && account.sessions !== null;
 
 /** By the first word of the address: the element, and for whom it is. @type {Record<string, {tag: string, one?: string, listens: boolean, isFor: (viewer: Answer) => boolean}>} */
 const PAGES = {
@@ -258,8 +262,9 @@ export class Console extends Page {
   /** @param {Answer} data */
   #pageView({ viewer, isOver }) {
     const lang = this.language.locale;
-    if (!viewer) return h("earnest-page-signin", { key: "signin", lang, reason: isOver ? "over" : null });
+    if (!viewer) return h("earnest-page-signin", { key: `signin ${isOver}`, lang, reason: isOver ? "over" : null });
     const { tag, subject, prepared } = this.#place;
-    return h(tag, { key: `${tag} ${subject ?? ""} ${prepared ?? ""}`, "data-page": "", subject, prepared, lang });
+    const key = [tag, subject, prepared, viewer.accountId, viewer.memberId].join(" "); // what one has written on a page isn't another's
+    return h(tag, { key, "data-page": "", subject, prepared, proposes: mayPropose(viewer), lang });
   }
 }

@@ -30,6 +30,8 @@ const A_PAGE = 20;
 const SOON_MS = 250;
 
 export class ContractsPage extends Page {
+  static observedAttributes = [...Page.observedAttributes, "proposes"];
+
   #title = "";
   #state = "";
   #order = "NEWEST";
@@ -44,7 +46,7 @@ export class ContractsPage extends Page {
   content(/** @type {Answer} */ { nodes, hasMore, viewer }) {
     return [
       this.#searchView(viewer.kind === "OPERATOR" ? ORDERS_OF_ALL : ORDERS),
-      h("p", { key: "new" }, h("a", { href: to("propose") }, this.say("pages.propose"))),
+      this.hasAttribute("proposes") && h("p", { key: "new" }, h("a", { href: to("propose") }, this.say("pages.propose"))),
       h("p", { key: "count", class: "sr", role: "status" }, this.say("pages.found", { count: nodes.length })),
       nodes.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noContracts")),
       h("ul", { key: "list", class: "stack" }, nodes.map((/** @type {Answer} */ contract) => this.#contractView(contract, viewer.accountId))),

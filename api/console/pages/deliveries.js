@@ -4,13 +4,13 @@
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
 import { define } from "../core/element.js";
-import { ERRORS, listOf, Page, to } from "./page.js";
+import { ERRORS, isOwner, listOf, Page, to } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("./page.js").PageField} PageField */
 
 const ENDPOINT = "id url description eventTypes contractIds state disabledReason version secrets { algorithm createdAt expiresAt }";
 
-const ENDPOINTS = gql`query Endpoints { viewer { sessionId } webhookEndpoints { ${ENDPOINT} } }`;
+const ENDPOINTS = gql`query Endpoints { viewer { sessionId role scopes } webhookEndpoints { ${ENDPOINT} } }`;
 
 const CREATE = gql`mutation CreateEndpoint($input: CreateWebhookEndpointInput!, $key: String!) { done: createWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} secret webhookEndpoint { id } } }`;
 const UPDATE = gql`mutation UpdateEndpoint($input: UpdateWebhookEndpointInput!, $key: String!) { done: updateWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
@@ -18,6 +18,8 @@ const ENABLE = gql`mutation EnableEndpoint($input: EnableWebhookEndpointInput!, 
 const DISABLE = gql`mutation DisableEndpoint($input: DisableWebhookEndpointInput!, $key: String!) { done: disableWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 const DELETE = gql`mutation DeleteEndpoint($input: DeleteWebhookEndpointInput!, $key: String!) { done: deleteWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 const ROTATE = gql`mutation RotateSecret($input: RotateWebhookSecretInput!, $key: String!) { done: rotateWebhookSecret(input: $input) @idempotent(key: $key) { ${ERRORS} secret } }`;
+
+const SCOPE = "WEBHOOKS_MANAGE";
 
 export class DeliveriesPage extends Page {
   async load() {
@@ -31,7 +33,7 @@ export class DeliveriesPage extends Page {
     return [
       endpoints.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noEndpoints")),
       h("ul", { key: "list", class: "stack" }, endpoints.map((/** @type {Answer} */ one) => h("li", { key: one.id, class: "card stack" }, this.#endpointView(one)))),
-      h("section", { key: "new", class: "card stack" }, h("h2", null, this.say("pages.newEndpoint")), this.byKey(viewer, this.form("endpoint", fieldsOf(), "pages.create", (typed) => ({
+      isOwner(viewer, SCOPE) && h("section", { key: "new", class: "card stack" }, h("h2", null, this.say("pages.newEndpoint")), this.byKey(viewer, this.form("endpoint", fieldsOf(), "pages.create", (typed) => ({
         document: CREATE,
         input: inputOf(typed),
         done: ({ secret }) => secret && this.reveal("pages.newSecret", secret),
@@ -60,11 +62,11 @@ export class DeliveriesPage extends Page {
     return [
       h("p", { key: "back" }, h("a", { href: to("deliveries") }, this.say("pages.back"))),
       h("div", { key: "endpoint", class: "card stack" }, this.#endpointView(endpoint),
-        h("div", { class: "row" },
+        isOwner(viewer, SCOPE) && h("div", { class: "row" },
           state === "ENABLED" ? this.button("disable", "pages.disable", () => ({ document: DISABLE, input }), { really: true }) : this.byKey(viewer, this.button("enable", "pages.enable", () => ({ document: ENABLE, input }))),
           !viewer.sessionId && this.button("rotate", "pages.rotate", () => ({ document: ROTATE, input, done: ({ secret }) => secret && this.reveal("pages.newSecret", secret) }), { really: true }),
           this.button("delete", "pages.delete", () => ({ document: DELETE, input, done: gone }), { really: true })),
-        h("details", null, h("summary", null, this.say("pages.change")),
+        isOwner(viewer, SCOPE) && h("details", null, h("summary", null, this.say("pages.change")),
           this.byKey(viewer, this.form("change", fieldsOf(endpoint), "pages.save", (typed) => ({ document: UPDATE, input: { ...inputOf(typed), ...input, expectedVersion: endpoint.version } }))))),
       h("earnest-deliveries", { key: "deliveries", webhook: id, lang: this.language.locale }),
     ];

@@ -5,13 +5,15 @@
 import { isAsking, takeCode } from "./session.js";
 import "../earnest.js";
 import { EarnestSession } from "../core/api.js";
-import { pageTheme } from "../core/theme.js";
+import { RULES } from "../core/theme.js";
 import { Console } from "./console.js";
 import { speakAsPreferred } from "./speech.js";
 
 const code = takeCode();
 EarnestSession.resume();
-document.adoptedStyleSheets = [pageTheme];
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(RULES.replaceAll(/:host\(\[([^\]]+)\]\)/g, ":root[$1]").replaceAll(":host", ":root"));
+document.adoptedStyleSheets = [sheet];
 await speakAsPreferred();
 customElements.define("earnest-console", Console);
 const frame = /** @type {Console} */ (document.createElement("earnest-console"));

@@ -5,7 +5,7 @@ import { gql } from "../core/api.js";
 import { h, link, words } from "../core/dom.js";
 import { define } from "../core/element.js";
 import { isSome } from "../core/money.js";
-import { ERRORS, listed, Page, to } from "./page.js";
+import { ERRORS, isOwner, listed, Page, to } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer */
 
@@ -13,7 +13,7 @@ const A_PAGE = 20;
 const SUM = "{ amount currency }";
 
 const BALANCES = gql`query Balances($first: Int!, $after: Cursor) {
-  viewer { accountId sessionId account { payee { canBePaid missing since until } } }
+  viewer { accountId sessionId role scopes account { payee { canBePaid missing since until } } }
   contracts(orderBy: RECENTLY_UPDATED, first: $first, after: $after) {
     nodes {
       id title currency
@@ -54,7 +54,7 @@ export class MoneyPage extends Page {
       h("h2", { id: "payee" }, this.say("pages.payee")),
       h("p", null, this.say(!payee ? "pages.unknownPayee" : payee.canBePaid ? "pages.canBePaid" : "pages.cannotBePaid")),
       payee?.missing.length > 0 && h("ul", null, payee.missing.map((/** @type {string} */ one) => h("li", { key: one }, h("code", { dir: "ltr" }, one)))),
-      this.byKey(viewer, this.button("connect", "pages.connect", connect)),
+      isOwner(viewer, "MONEY_WRITE") && this.byKey(viewer, this.button("connect", "pages.connect", connect)),
       this.#url && h("p", null, link(this.#url, this.say("pages.toProvider"))));
   }
 

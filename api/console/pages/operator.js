@@ -18,7 +18,7 @@ const SUM = "{ amount currency }";
 const PAGE = "pageInfo { hasNextPage endCursor }";
 
 const DISPUTES = gql`query DisputesToDecide($first: Int!, $after: Cursor) {
-  viewer { scopes }
+  viewer { role scopes }
   disputes(filter: { state: [MEDIATION] }, first: $first, after: $after) { nodes { id contractId claim ${SUM} openedBy dueAt timesOverdue milestone { title held ${SUM} } } ${PAGE} }
 }`;
 const ORDERS = gql`query StuckOrders($first: Int!, $after: Cursor) { stuckOrders(first: $first, after: $after) { nodes { id contractId kind state amount ${SUM} createdAt explanation } ${PAGE} } }`;
@@ -60,7 +60,7 @@ export class OperatorPage extends Page {
       reversals && this.#part("reversedDeposits", reversals, (one) => this.#actedOn(one, this.#reversalView(one, titles.get(one.contractId)))),
       reconciliationDifferences && this.#part("differences", { nodes: reconciliationDifferences }, (one) => this.#differenceView(one)),
       ready && this.#readyView(ready),
-      fees && this.#feesView(fees),
+      fees && this.#feesView(fees, disputes.viewer.role === "OWNER"),
     ];
   }
 
@@ -112,11 +112,11 @@ export class OperatorPage extends Page {
       h("dl", { class: "facts" }, CHECKS.filter((name) => name in (checks ?? {})).map((name) => this.fact(`pages.${name}`, String(checks[name])))));
   }
 
-  /** @param {Answer} fees */
-  #feesView({ clientBasisPoints, freelancerBasisPoints }) {
+  /** @param {Answer} fees @param {boolean} isOwner who alone sets them */
+  #feesView({ clientBasisPoints, freelancerBasisPoints }, isOwner) {
     return h("section", { key: "fees", class: "card stack", "aria-labelledby": "fees" },
       h("h2", { id: "fees" }, this.say("pages.fees")),
-      this.form("fees", [
+      !isOwner ? h("dl", { class: "facts" }, this.fact("pages.clientBasisPoints", String(clientBasisPoints)), this.fact("pages.freelancerBasisPoints", String(freelancerBasisPoints))) : this.form("fees", [
         { name: "clientBasisPoints", type: "number", required: true, value: String(clientBasisPoints), hint: "pages.basisPoints" },
         { name: "freelancerBasisPoints", type: "number", required: true, value: String(freelancerBasisPoints), hint: "pages.basisPoints" },
       ], "pages.save", (typed) => ({ document: SET_FEES, input: { clientBasisPoints: Number(typed.clientBasisPoints), freelancerBasisPoints: Number(typed.freelancerBasisPoints) } })));

@@ -21,6 +21,9 @@ import { refusalView } from "../core/refusals.js";
 /** The part of every payload that says what was refused. */
 export const ERRORS = "userErrors { code message cause field details documentation }";
 
+/** Whether somebody may do what is for owners alone, by a key or a session that was made for that. @param {Answer} viewer @param {string} scope */
+export const isOwner = ({ role, scopes }, scope) => role === "OWNER" && (scopes.includes(scope) || scopes.includes("OPERATOR"));
+
 /** How many of a list the API gives at once. */
 const PAGE_MAX = 100;
 

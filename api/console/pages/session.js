@@ -16,6 +16,9 @@ import { memory } from "./tab.js";
 /** Where a tab keeps the session of a link that it is still asking about, so that whoever reloads is asked again. */
 const ARRIVING = "earnest.arriving";
 
+/** Where a tab keeps the nonce of a link that it is opening, until there is an answer: whoever tries again gets it then. */
+const OPENING = "earnest.opening";
+
 const CODE = /^#(el_.*)$/s;
 
 const OPEN = gql`mutation OpenSession($input: OpenSessionInput!) {
@@ -39,11 +42,20 @@ export function takeCode(before = "") {
  */
 export async function arrive(code, choose) {
   try {
-    const token = code === null ? isAsking() : (await new Api(addressOf(), null).ask(OPEN, { input: { code } })).done.token;
+    const token = code === null ? isAsking() : await opened(code);
     return token ? await settle(token, choose) : "used";
   } catch {
     return "failed";
   }
+}
+
+/** The token of a link's session; null if somebody else opened it. @param {string} code @returns {Promise<string | null>} */
+async function opened(code) {
+  const nonce = memory?.getItem(OPENING) ?? newKey();
+  memory?.setItem(OPENING, nonce);
+  const { done } = await new Api(addressOf(), null).ask(OPEN, { input: { code, nonce } });
+  memory?.removeItem(OPENING);
+  return done.token;
 }
 
 /** The session of the link that this tab is asking about; null if there is none. */

@@ -105,13 +105,11 @@ export default {
   "cause.NOT_NEGATIVE": "An amount must not be negative.",
   "cause.AMOUNT_MAX": "An amount is at most {most}.",
 
-  "scope.CONTRACTS_READ": "read contracts",
   "scope.CONTRACTS_WRITE": "change contracts",
   "scope.MONEY_WRITE": "move money",
   "scope.WEBHOOKS_MANAGE": "manage webhooks",
   "scope.DISPUTES_DECIDE": "decide disputes",
   "scope.OPERATOR": "operate the service",
-  "role.VIEWER": "Viewer",
   "role.MEMBER": "Member",
   "role.MANAGER": "Manager",
   "role.OWNER": "Owner",

@@ -57,7 +57,8 @@ def commands() -> Iterator[tuple[str, str]]:
     (pattern,) = [document for document in _DOCUMENT.findall(text) if "${mutation}" in document]
     beside = dict(re.findall(r'(\w+): "([^"]+)"', text[text.index("const BESIDE") : text.index("const capital")]))
     editor = text_of(HOME / "elements" / "plan_editor.js")
-    for mutation in sorted(set(re.findall(r'mutation: "(\w+)"', text + editor))):
+    sent = re.findall(r'#send\("(\w+)"', text_of(HOME / "elements" / "deliveries.js"))
+    for mutation in sorted({*re.findall(r'mutation: "(\w+)"', text + editor), *sent}):
         made = pattern.replace("${capital(mutation)}", mutation[0].upper() + mutation[1:]).replace(
             "${mutation}", mutation
         )

@@ -156,6 +156,8 @@ export default {
   "pages.pass14": "دع 14 يومًا تمر",
   "pages.passNext": "إلى الموعد التالي",
 
+  "scope.CONTRACTS_READ": "قراءة العقود",
+  "role.VIEWER": "قارئ",
   "cause.OPERATORS_SCOPE": "تشغيل الخدمة لمفاتيح حساب المشغّل نفسه فقط.",
   "cause.NOT_IN_FUTURE": "يجب أن تكون النهاية في المستقبل.",
   "cause.NEVER_ENDS": "تكون النهاية قبل عام 9999 أو لا تكون.",

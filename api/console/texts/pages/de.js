@@ -156,6 +156,8 @@ export default {
   "pages.pass14": "14 Tage vergehen lassen",
   "pages.passNext": "Bis zur nächsten Frist",
 
+  "scope.CONTRACTS_READ": "Verträge lesen",
+  "role.VIEWER": "Leser",
   "cause.OPERATORS_SCOPE": "Den Dienst betreiben dürfen nur Schlüssel vom eigenen Konto des Betreibers.",
   "cause.NOT_IN_FUTURE": "Das Ende muss in der Zukunft liegen.",
   "cause.NEVER_ENDS": "Das Ende liegt vor dem Jahr 9999, oder es gibt keines.",

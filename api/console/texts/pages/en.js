@@ -156,6 +156,8 @@ export default {
   "pages.pass14": "Let 14 days pass",
   "pages.passNext": "To the next deadline",
 
+  "scope.CONTRACTS_READ": "read contracts",
+  "role.VIEWER": "Viewer",
   "cause.OPERATORS_SCOPE": "Only keys of the operator’s own account may operate the service.",
   "cause.NOT_IN_FUTURE": "It has to end in the future.",
   "cause.NEVER_ENDS": "It ends before the year 9999, or never.",

@@ -1,0 +1,107 @@
+"""What somebody is writing stays theirs: through a new session and in another language, and not for anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import NewWindow
+from tests.browser.deals import handed_in
+from tests.browser.elsewhere import Site, site
+from tests.browser.held import operation
+from tests.browser.people import Person, at_the_console, contract
+from tests.browser.served import Served
+
+ALL: Final = ["CONTRACTS_READ", "CONTRACTS_WRITE", "MONEY_WRITE"]
+EMBEDDED: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A shop</title>
+<script type="module" src="{url}/console/earnest.js"></script><main><h1>A shop</h1>{element}</main></html>"""
+CONTRACT: Final = '<earnest-contract contract="{contract}" session="{session}"></earnest-contract>'
+EDITOR: Final = '<earnest-plan-editor client="{client}" currency="USD" session="{session}"></earnest-plan-editor>'
+SET: Final = "(one, [name, value]) => one.setAttribute(name, value)"
+NOTE: Final = "The second page, above all"
+
+
+@pytest.fixture
+def shop() -> Iterator[Site]:
+    with site() as one:
+        yield one
+
+
+def _goes_by(page: Page, element: str, session: str, asked: str) -> None:
+    """Give an element another session, and wait until it has asked by that."""
+    by_it = f"Bearer {session}"
+    with page.expect_response(
+        lambda answer: operation(answer.request) == asked and answer.request.headers["authorization"] == by_it
+    ):
+        page.locator(element).evaluate(SET, ["session", session])
+
+
+def test_a_form_of_a_contract_goes_on_by_a_new_session_in_another_language_and_for_nobody_else(
+    served: Served, new_window: NewWindow, shop: Site
+) -> None:
+    deal = handed_in(served, "Written on another page")
+    first, second = (served.session("client", scopes=ALL, origins=[shop.origin]) for _ in range(2))
+    others = served.session("freelancer", scopes=ALL, origins=[shop.origin])
+    element = CONTRACT.format(contract=deal.contract_id, session=first)
+    shop.page = EMBEDDED.format(url=served.url, element=element)
+    page = new_window(own=(served.url,)).open(shop.origin)
+    page.locator("earnest-milestones summary").first.click()
+    forms = page.locator("earnest-milestones form")
+    page.locator("earnest-milestones").get_by_role("button", name="Ask for changes").click()
+    forms.get_by_role("textbox").fill(NOTE)
+
+    _goes_by(page, "earnest-contract", second, "ActionsOfOne")
+    served.do("freelancer", "postUpdate", "update { message }", contractId=deal.contract_id, message="All is told.")
+    expect(page.get_by_text("All is told.")).to_be_visible()
+    expect(forms.get_by_role("textbox")).to_have_value(NOTE)
+    page.locator("earnest-contract").evaluate(SET, ["lang", "de"])
+    expect(forms.get_by_text("Was geändert werden soll")).to_be_visible()
+    expect(forms.get_by_role("textbox")).to_have_value(NOTE)
+
+    _goes_by(page, "earnest-contract", others, "ActionsOfOne")
+    expect(forms).to_have_count(0)
+    expect(page.locator("earnest-contract").get_by_text("(Sie)")).to_be_visible()
+
+
+def test_a_plan_goes_on_by_a_new_session_and_begins_anew_for_somebody_else(
+    served: Served, new_window: NewWindow, shop: Site
+) -> None:
+    first, second = (served.session("client", scopes=ALL, origins=[shop.origin]) for _ in range(2))
+    others = served.session("freelancer", scopes=ALL, origins=[shop.origin])
+    element = EDITOR.format(client=served.account("client"), session=first)
+    shop.page = EMBEDDED.format(url=served.url, element=element)
+    one = new_window(own=(served.url,))
+    with one.page.expect_response(lambda answer: operation(answer.request) == "Review"):
+        client = Person(one, one.open(shop.origin))
+    title = client.page.get_by_role("textbox", name="Title").first
+    client.writes(title, "By two sessions")
+    _goes_by(client.page, "earnest-plan-editor", second, "Review")
+    one.rests()
+    expect(title).to_have_value("By two sessions")
+    _goes_by(client.page, "earnest-plan-editor", others, "Review")
+    expect(title).to_have_value("")
+
+
+def test_the_console_goes_over_to_another_language_and_takes_along_what_was_written(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = handed_in(served, "In two languages at once")
+    client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    client.presses(client.can("Ask for changes"))
+    client.writes(client.page.get_by_role("textbox", name="What should be changed"), NOTE)
+    client.page.locator("#language").select_option("de")
+    expect(client.page.get_by_role("textbox", name="Was geändert werden soll")).to_have_value(NOTE)
+
+    client.page.locator("#language").select_option("en")
+    client.goes("#/propose")
+    other = client.page.get_by_label("Account of the other side")
+    client.writes(other, served.account("freelancer"))
+    client.page.keyboard.press("Tab")
+    client.plans(1, title="Sketches", price="1,250.50", days=20)
+    client.page.locator("#language").select_option("de")
+    expect(client.page.get_by_label("Betrag (USD)")).to_have_value("1250,50")
+    expect(client.page.get_by_role("textbox", name="Titel").last).to_have_value("Sketches")
+    expect(client.page.locator("#other")).to_have_value(served.account("freelancer"))
