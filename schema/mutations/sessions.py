@@ -113,7 +113,7 @@ async def open_session(call: Call, given: OpenSessionInput) -> CreateSessionPayl
     _check(given.nonce)
     code = tokens.read_code(given.code)
     session = await authentication.of_link(code) if code is not None else None
-    if session is None:
+    if code is None or session is None:
         if call.context.budget is not None:
             call.context.budget.charge(WRONG_CODE)
         raise NotFound("There is no such link.", field="code")
