@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import Field, dataclass
+from dataclasses import Field, dataclass, make_dataclass
 from functools import cache
-from operator import attrgetter
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast, dataclass_transform
 
@@ -34,18 +33,16 @@ class Value:
 
 
 def maker(kind: type[T]) -> Callable[..., T]:
-    """What makes an object of all its fields' values, in the order of the fields: a third of what the class itself takes.
+    """What makes an object of all its fields' values, in the order of the fields: a sixth of what the class itself takes.
 
     Refuses with `TypeError` a class without slots, or one that does more with its fields than keep them.
     """
-    keepers = tuple(_keepers(cast("Any", kind)).values())
-    new = object.__new__
+    draft = _draft(kind)
 
     def make(*values: object) -> T:
-        made = new(kind)
-        for keep, value in zip(keepers, values, strict=True):
-            keep(made, value)
-        return made
+        made: Any = draft(*values)
+        made.__class__ = kind
+        return cast("T", made)
 
     return make
 
@@ -55,31 +52,34 @@ if TYPE_CHECKING:
 else:
 
     def replace(one: T, /, **changes: object) -> T:
-        """`one` but for what is given by the names of its fields. Fails with `KeyError` at what is no field."""
+        """`one` but for what is given by the names of its fields. Fails with `AttributeError` at what is no field."""
         kind = type(one)
-        made = _copied(kind)(one)
-        keepers = _keepers(kind)
+        made = _copier(kind)(one)
         for name, value in changes.items():
-            keepers[name](made, value)
+            setattr(made, name, value)
+        made.__class__ = kind
         return made
 
 
 @cache
-def _copied(kind: Any) -> Callable[[Any], Any]:
-    names, make = tuple(_keepers(kind)), maker(kind)
-    values: Callable[[Any], Any] = attrgetter(*names)
-    if len(names) == 1:  # of one name the getter gives the value itself
-        return lambda one: make(values(one))
-    return lambda one: make(*values(one))
+def _copier(kind: Any) -> Callable[[Any], Any]:
+    """What makes a draft of an object with all its values."""
+    values = ", ".join(f"one.{name}" for name in _names(kind))
+    copier: Callable[[Any], Any] = eval(f"lambda one: draft({values})", {"draft": _draft(kind)})  # noqa: S307 - made of the names of our own fields
+    return copier
 
 
 @cache
-def _keepers(kind: Any) -> dict[str, Callable[[object, object], None]]:
-    """For each field what keeps its value in the object's slot, past the class' own prohibition."""
-    fields = dataclasses.fields(kind)
-    slots: dict[str, Any] = {one.name: getattr(kind, one.name, None) for one in fields if one.init}
-    if len(slots) < len(fields) or hasattr(kind, "__post_init__"):
+def _draft(kind: Any) -> type:
+    """A class with the same slots that lets its fields be set: what it made becomes one of the other when it is told so."""
+    return make_dataclass(kind.__name__, _names(kind), slots=True, eq=False, repr=False)
+
+
+def _names(kind: Any) -> list[str]:
+    """The fields of a class that keeps them in slots, and does nothing else with them."""
+    names = [one.name for one in dataclasses.fields(kind) if one.init]
+    if len(names) < len(dataclasses.fields(kind)) or hasattr(kind, "__post_init__"):
         raise TypeError(f"{kind.__name__} does more with its fields than keep them")
-    if not all(isinstance(slot, MemberDescriptorType) for slot in slots.values()):
+    if not all(isinstance(getattr(kind, name, None), MemberDescriptorType) for name in names):
         raise TypeError(f"{kind.__name__} has no slots")
-    return {name: slot.__set__ for name, slot in slots.items()}
+    return names

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from enum import Enum, auto
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final
@@ -63,6 +64,8 @@ _WAYS: Final = 7
 _NAMES: Final = [one.name for one in fields(Subject)]
 _all_of: Final[Callable[[Subject], tuple[object, ...]]] = attrgetter(*_NAMES)
 _ways_of: Final[Callable[[Subject], tuple[str | None, ...]]] = attrgetter(*_NAMES[1:_WAYS])
+_parts_of: Final[Callable[[Subject], tuple[str | None, ...]]] = attrgetter(*_NAMES[2:_WAYS])
+_NO_PARTS: Final = (None,) * (_WAYS - 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ async def load(
     way = subject.way
     if (known := whereabouts.contract_of(way)) is not None:
         subject = replace(subject, contract_id=known)
-    statement = _LOADS[subject.contract_id is not None, key is not None]
+    statement = _LOADS[_named_by(subject), key is not None]
     row = await database.fetch_row(
         statement if beside is None else _load_with(statement, beside.sql),
         *subject.arguments,
@@ -274,9 +277,9 @@ _BESIDE_PARTS: Final[tuple[tuple[Part[Any], Sequence[str], str], ...]] = (
 """What is loaded beside the plan: which of a table's rows always, and the parameter that names one."""
 
 
-def _beside(*, named: bool) -> str:
+def _beside(*, has_part: bool) -> str:
     arrays = [
-        f"{nested_sql(part, either=either, named=f'one.id = {number}' if named else None)} AS {part.name}"
+        f"{nested_sql(part, either=either, named=f'one.id = {number}' if has_part else None)} AS {part.name}"
         for part, either, number in _BESIDE_PARTS
     ]
     balances = """ARRAY(
@@ -285,7 +288,7 @@ def _beside(*, named: bool) -> str:
     return ", ".join([*arrays, balances])
 
 
-BESIDE_SQL: Final = _beside(named=False)
+BESIDE_SQL: Final = _beside(has_part=False)
 """What lies beside the milestones of a row `contract` and is still open, for `loaded_parts`."""
 
 
@@ -296,17 +299,26 @@ _VISIBLE: Final = """($16::text[] IS NULL OR contract.id = ANY ($16::text[])) AN
 
 
 def _load_sql(
-    *, named: str | None, client: str, freelancer: str, mediator: str, key: str, readable: tuple[str, str], rows: str
+    *,
+    named: str | None = None,
+    has_part: bool = False,
+    client: str,
+    freelancer: str,
+    mediator: str,
+    key: str,
+    readable: tuple[str, str],
+    rows: str,
 ) -> str:
-    """The statement that loads contracts, the `rows` beside the one of `deployment`: with what of the plan is `named`, between
-    the parties and perhaps a mediator, with the columns of a `key`, by a vocabulary and what is `readable` of it."""
+    """The statement that loads contracts, the `rows` beside the one of `deployment`: with what of the plan is `named`, perhaps
+    with another part that is named, between the parties and perhaps a mediator, with the columns of a `key`, by a vocabulary
+    and what is `readable` of it."""
     plan = nested_sql(MILESTONES, either=["one.revision = contract.revision"], named=named)
     vocabulary, types = readable
     return f"""
 SELECT {CONTRACTS.select("contract")}, contract.version, contract.last_hash, contract.last_event_at,
     contract.erasures,
     {plan} AS milestones,
-    {_beside(named=named is not None)},
+    {_beside(has_part=has_part)},
     {surroundings_sql(client, freelancer, mediator)},
     {key},
     {log.UNKNOWN_SQL.format(vocabulary=vocabulary, readable=types, stream="contract.id")} AS is_beyond_us
@@ -316,34 +328,49 @@ WHERE deployment.id = 1
 """
 
 
-def _load_one(*, is_named: bool, has_key: bool) -> str:
-    """The statement that loads one contract: as its name says, or as what belongs to it leads there.
+class _Named(Enum):
+    """What a subject names."""
 
-    A contract that is to be made is there only if its idempotency key has made it before.
-    """
-    ways = f"{_SUBJECT}, used.contract_id" if has_key else _SUBJECT
+    CONTRACT = auto()
+    """And milestones, or none."""
+    CONTRACT_AND_PART = auto()
+    """Such as a deposit."""
+    WAY = auto()
+    """Something that leads to the contract."""
+
+
+def _named_by(subject: Subject) -> _Named:
+    if subject.contract_id is None:
+        return _Named.WAY
+    return _Named.CONTRACT if _parts_of(subject) == _NO_PARTS else _Named.CONTRACT_AND_PART
+
+
+def _load_one(what: _Named, *, has_key: bool) -> str:
+    """The statement that loads one contract. One that is to be made is there only if its idempotency key has made it before."""
+    place = {
+        _Named.CONTRACT: "$1 AND coalesce($3, $4, $5, $6, $7) IS NULL",
+        _Named.CONTRACT_AND_PART: "$1",
+        _Named.WAY: f"coalesce({_SUBJECT}, used.contract_id)" if has_key else f"coalesce({_SUBJECT})",
+    }[what]
     return _load_sql(
         named="one.id = ANY (array_append($10::text[], $2))",
+        has_part=what is not _Named.CONTRACT,
         client=_CLIENT,
         freelancer=_FREELANCER,
         mediator=mediator_sql("$11", _CLIENT, _FREELANCER),
         key=COLUMNS_SQL if has_key else "NULL::bytea AS input_sha256, $12::text AS result",
         readable=("$13", "$14"),
         rows=f"""{join_sql(account="$11", key="$12") if has_key else ""}
-LEFT JOIN contracts AS contract ON contract.id = {"$1" if is_named else f"coalesce({ways})"} AND {_VISIBLE}""",
+LEFT JOIN contracts AS contract ON contract.id = {place} AND {_VISIBLE}""",
     )
 
 
-_LOADS: Final = {
-    (is_named, has_key): _load_one(is_named=is_named, has_key=has_key)
-    for is_named in (False, True)
-    for has_key in (False, True)
-}
-"""Whoever names a contract finds it in one place, and whoever sends no key doesn't look for it elsewhere."""
+_LOADS: Final = {(what, has_key): _load_one(what, has_key=has_key) for what in _Named for has_key in (False, True)}
+"""Whoever names a contract finds it in one place, whoever names none of its parts looks for none, and whoever sends no key
+doesn't look for it elsewhere."""
 
 # Looked up by key, one by one, whatever statistics say.
 _LOAD_ALL: Final = _load_sql(
-    named=None,
     client="contract.client_id",
     freelancer="contract.freelancer_id",
     mediator="NULL::record",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -81,9 +82,11 @@ async def write(
 
 def _statement(change: Change, key: Sequence[object], beside: Fragment | None) -> tuple[str, list[object]]:
     rows = _rows([change])
-    has_key = key is not idempotency.NO_KEY
-    shape = Shape(tuple(rows), is_new=change.loaded.state is None, has_key=has_key)
-    arguments = [change.after.id, *_arguments(rows), *(key if has_key else ())]
+    (contract,) = rows.pop("contracts")
+    is_new, has_key = change.loaded.state is None, key is not idempotency.NO_KEY
+    shape = Shape(tuple(rows), is_new=is_new, has_key=has_key)
+    values = (_values_of_new if is_new else _values_of_changed)(contract)
+    arguments = [*values, *_arguments(rows), *(key if has_key else ())]
     if beside is not None:
         arguments += beside.arguments
     return statement_for(shape, beside.sql if beside is not None else None), arguments
@@ -95,16 +98,17 @@ async def write_all(changes: Sequence[Change]) -> set[str]:
     Whoever is changing one of them is not waited for: that one isn't written. If any can't be, none is.
     """
     rows = _rows(changes)
+    contracts = _each(rows.pop("contracts"))
     statement = statement_for(Shape(tuple(rows), is_one=False))
-    return {row["id"] for row in await database.fetch(statement, *_arguments(rows))}
+    return {row["id"] for row in await database.fetch(statement, contracts, *_arguments(rows))}
 
 
 # --- what changed ---------------------------------------------------------------------------------------------------
 
 
 def _rows(changes: Sequence[Change]) -> dict[str, list[Row]]:
-    """What each table gets, in the order of `_TABLES`; those that get nothing are left out."""
-    found: dict[str, list[Row]] = {table: [] for table in _TABLES}
+    """What `contracts` gets and each other table, in the order of `_TABLES`; those that get nothing are left out."""
+    found: dict[str, list[Row]] = {table: [] for table in ("contracts", *_TABLES)}
     for change in changes:
         for table, rows in _rows_of(change):
             found[table].extend(rows)
@@ -202,9 +206,10 @@ def _transfer_rows(contract_id: str, sealed: Sequence[Sealed]) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a statement writes: the tables, of one contract or several, and whether the one is new or uses up a key."""
+    """What a statement writes: of one contract or several, and whether the one is new or uses up a key."""
 
     tables: tuple[str, ...]
+    """Those that get something beside `contracts`."""
     is_one: bool = True
     is_new: bool = False
     has_key: bool = False
@@ -212,10 +217,11 @@ class Shape:
 
 def _arguments(rows: Mapping[str, list[Row]]) -> list[object]:
     """One for each table: JSON, or a list of it for `_FEW`."""
-    return [
-        [orjson.dumps(row).decode() for row in found] if table in _FEW else orjson.dumps(found).decode()
-        for table, found in rows.items()
-    ]
+    return [_each(found) if table in _FEW else orjson.dumps(found).decode() for table, found in rows.items()]
+
+
+def _each(rows: Sequence[Row]) -> list[str]:
+    return [orjson.dumps(row).decode() for row in rows]
 
 
 @cache
@@ -223,10 +229,10 @@ def statement_for(shape: Shape, beside: Callable[[int], str] | None = None) -> s
     """The statement that writes to these tables and nothing else: what a command leaves alone costs it nothing. Commands
     have a few dozen shapes, which the driver keeps prepared.
     """
-    start = 2 if shape.is_one else 1  # the first parameter names the one contract
-    first, *others = ((table, f"${number}") for number, table in enumerate(shape.tables, start=start))
-    parts = [_head(shape, first[1]), *(_TABLES[table](parameter) for table, parameter in others)]
-    count = start - 1 + len(shape.tables)
+    head, count = _head(shape)
+    parts = [head]
+    parts += [_TABLES[table](f"${number}") for number, table in enumerate(shape.tables, start=count + 1)]
+    count += len(shape.tables)
     if shape.has_key:
         parts.append(idempotency.store_sql(first=count + 1, guard="contract", contract_id="contract.id"))
         count += idempotency.PARAMETERS
@@ -236,33 +242,44 @@ def statement_for(shape: Shape, beside: Callable[[int], str] | None = None) -> s
 
 
 _LOG: Final = {"version": "bigint", "last_hash": "text", "last_event_at": "timestamptz"}
-_WRITTEN: Final = (*CONTRACTS.columns, *_LOG)
+_LOADED: Final = {"loaded_version": "bigint", "loaded_erasures": "int"}
 _CHANGING: Final = (*CONTRACTS.updated, *_LOG)
-_GIVEN: Final = (
-    f"{CONTRACTS.typed(CONTRACTS.columns)}, {', '.join(f'{name} {kind}' for name, kind in _LOG.items())}, "
-    "loaded_version bigint, loaded_erasures int"
-)
+_OF_NEW: Final = (*CONTRACTS.columns, *_LOG)
+"""The columns of the row of a contract that is new, in the order of the statement's first parameters."""
+_OF_CHANGED: Final = ("id", *_LOADED, *_CHANGING)
+"""The same of one that is there."""
+_values_of_new: Final[Callable[[Row], tuple[object, ...]]] = itemgetter(*_OF_NEW)
+_values_of_changed: Final[Callable[[Row], tuple[object, ...]]] = itemgetter(*_OF_CHANGED)
 
 
-def _head(shape: Shape, parameter: str) -> str:
-    """The CTEs up to `contract`, which has the ids of the contracts that are written."""
-    given = _few(parameter, _GIVEN)
+def _head(shape: Shape) -> tuple[str, int]:
+    """The CTEs up to `contract`, which has the ids of the contracts that are written, and how many parameters they have.
+
+    The row of one contract is given column by column: as JSON it costs PostgreSQL several times as much, and it is the one
+    row that every command writes.
+    """
+    if not shape.is_one:
+        return _together("$1"), 1
+    given = _OF_NEW if shape.is_new else _OF_CHANGED
+    values = {name: f"${number}" for number, name in enumerate(given, start=1)}
     if shape.is_new:
-        values = ", ".join(f"given.{name}" for name in _WRITTEN)
-        return f"""contract AS (
-        INSERT INTO contracts ({", ".join(_WRITTEN)}) SELECT {values} FROM {given} WHERE given.id = $1 RETURNING id)"""
-    assigned = ", ".join(f"{name} = given.{name}" for name in _CHANGING)
-    same = (
-        "contracts.id = given.id AND contracts.version = given.loaded_version "
-        "AND contracts.erasures = given.loaded_erasures"
+        sql = f"INSERT INTO contracts ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+    else:
+        sql = f"""UPDATE contracts SET {", ".join(f"{name} = {values[name]}" for name in _CHANGING)}
+        WHERE id = {values["id"]} AND version = {values["loaded_version"]} AND erasures = {values["loaded_erasures"]}"""
+    return f"contract AS ({sql} RETURNING id)", len(values)
+
+
+def _together(parameter: str) -> str:
+    given = {**_LOG, **_LOADED}
+    columns = (
+        f"{CONTRACTS.typed(('id', *CONTRACTS.updated))}, {', '.join(f'{name} {kind}' for name, kind in given.items())}"
     )
-    if shape.is_one:
-        return f"""contract AS (
-        UPDATE contracts SET {assigned} FROM {given}
-        WHERE contracts.id = $1 AND {same} RETURNING contracts.id)"""
+    assigned = ", ".join(f"{name} = given.{name}" for name in _CHANGING)
     return f"""free AS MATERIALIZED (
-        SELECT given.* FROM {given} JOIN contracts ON {same} ORDER BY given.id
-        FOR NO KEY UPDATE OF contracts SKIP LOCKED
+        SELECT given.* FROM {_few(parameter, columns)} JOIN contracts ON contracts.id = given.id
+            AND contracts.version = given.loaded_version AND contracts.erasures = given.loaded_erasures
+        ORDER BY given.id FOR NO KEY UPDATE OF contracts SKIP LOCKED
     ), contract AS (
         UPDATE contracts SET {assigned} FROM free AS given WHERE contracts.id = given.id RETURNING contracts.id)"""
 
@@ -273,7 +290,7 @@ def _few(parameter: str, columns: str) -> str:
     return f"unnest({parameter}::text[]) AS one CROSS JOIN LATERAL json_to_record(one::json) AS given ({columns})"
 
 
-_FEW: Final = frozenset({"contracts", "stopped"})
+_FEW: Final = frozenset({"stopped"})
 
 
 def _booked(parameter: str) -> str:
@@ -317,7 +334,6 @@ def _move(parameter: str) -> str:
 
 
 _TABLES: Final[Mapping[str, Callable[[str], str]]] = {
-    "contracts": lambda _: "",
     **{part.table: partial(part.upsert, "contract") for part in PARTS},
     "balances": _booked,
     "stopped": _stop,

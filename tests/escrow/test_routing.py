@@ -64,7 +64,7 @@ def _of(module: ModuleType, *names: str) -> frozenset[str]:
 LISTED: Final = (
     Listed(
         "what a command names leads to its contract: each shard looks it up by key, once for each process (`whereabouts`)",
-        frozenset({read._LOADS[False, False], read._LOADS[False, True]}),
+        frozenset({read._LOADS[read._Named.WAY, False], read._LOADS[read._Named.WAY, True]}),
     ),
     Listed(
         "a key is unique within its account, so it lies with the account, and its contract elsewhere", is_of_keys=True
@@ -179,7 +179,7 @@ async def test_every_command_names_its_contract_once_it_is_known(monkeypatch: py
         await deal.submit()
         await pipeline.run(c.EditMilestone(milestone_id=deal.milestone(2), title="Other"), by=there.client)
         await pipeline.run(c.EditMilestone(milestone_id=deal.milestone(2), title="Another"), by=there.client)
-    assert [sql for sql in sent - {read._LOADS[False, False]} if not route(sql).is_one_place] == []
+    assert [sql for sql in sent - {read._LOADS[read._Named.WAY, False]} if not route(sql).is_one_place] == []
 
 
 @pytest.mark.usefixtures("database")

@@ -20,7 +20,7 @@ from tests.factories import Deployment
 async def test_what_was_led_to_once_is_named_the_next_time() -> None:
     deal = await (await Deployment.make()).propose("1.00", "2.00")
     subject = Subject(milestone_id=deal.milestone(2))
-    for statement in (read._LOADS[False, False], read._LOADS[True, False]):
+    for statement in (read._LOADS[read._Named.WAY, False], read._LOADS[read._Named.CONTRACT, False]):
         with database.counting() as sent:
             loaded = await load(subject)
         assert sent == [statement]
@@ -86,3 +86,19 @@ def test_what_nobody_asked_about_for_longest_is_forgotten_first(monkeypatch: pyt
     assert whereabouts.contract_of("pay_1") == "ctr_1"
     whereabouts.remember("pay_3", "ctr_3")
     assert [whereabouts.contract_of(f"pay_{number}") for number in (1, 2, 3)] == ["ctr_1", None, "ctr_3"]
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_part_is_looked_for_only_if_it_is_named() -> None:
+    deal = await (await Deployment.make()).fund("1.00")
+    (deposit_id,) = deal.deposits
+    named = Subject(contract_id=deal.id, deposit_id=deposit_id)
+    for subject, what, found in (
+        (Subject(contract_id=deal.id), read._Named.CONTRACT, set()),
+        (named, read._Named.CONTRACT_AND_PART, {deposit_id}),
+    ):
+        with database.counting() as sent:
+            state = (await load(subject)).state
+        assert sent == [read._LOADS[what, False]]
+        assert state is not None
+        assert set(state.deposits) == found  # it is confirmed: nothing but its name leads to it
