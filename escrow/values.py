@@ -37,7 +37,7 @@ def maker(kind: type[T]) -> Callable[..., T]:
 
     Refuses with `TypeError` a class without slots, or one that does more with its fields than keep them.
     """
-    draft = _draft(kind)
+    draft = _draft(cast("Any", kind))
 
     def make(*values: object) -> T:
         made: Any = draft(*values)
