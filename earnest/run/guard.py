@@ -181,7 +181,6 @@ class GuardedConnection(HttpToolsProtocol):
     """Whether a request's head has begun to come and hasn't ended yet."""
     _unfinished_bytes = 0
     _head_bytes = 0
-    _headers = 0
     _pieces: list[bytes]
     """Of the body, read and not yet handed on."""
     _piece_count = 0
@@ -211,6 +210,8 @@ class GuardedConnection(HttpToolsProtocol):
             self._turn(Phase.HEAD)
         super().data_received(data)
         self._hand_on()
+        if self._phase is Phase.HEAD and not self._is_in_head and not self._is_whole:
+            self._turn(Phase.BODY)
         if self._is_in_head and not self.transport.is_closing():
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > HEAD_BYTES_MAX:  # one header without an end, of which nobody has heard yet
@@ -238,7 +239,7 @@ class GuardedConnection(HttpToolsProtocol):
             self._refuse(b"")
         self._is_whole = False
         self._is_in_head = True
-        self._unfinished_bytes = self._head_bytes = self._headers = self._piece_count = self._body_bytes = 0
+        self._unfinished_bytes = self._head_bytes = self._piece_count = self._body_bytes = 0
         super().on_message_begin()
         self.scope["extensions"] = _EXTENSIONS
 
@@ -247,9 +248,10 @@ class GuardedConnection(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers += 1
+        if len(self.headers) >= HEADERS_MAX:
+            self._refuse(self._answer_to_head())
         self._count(len(name) + len(value))
-        super().on_header(name, value)
+        HttpToolsProtocol.on_header(self, name, value)  # for each header `super()` would take as long as all of this
 
     def on_body(self, body: bytes) -> None:
         self._piece_count += 1
@@ -262,8 +264,6 @@ class GuardedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        if self._phase is Phase.HEAD:
-            self._turn(Phase.BODY)
         super().on_headers_complete()
         if self.guard.is_stopping:
             self.say_goodbye()
@@ -290,10 +290,19 @@ class GuardedConnection(HttpToolsProtocol):
         self._rest_if_done()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self._go_on()
         if not self._is_whole and self._phase is Phase.ANSWER:
             self._turn(Phase.BODY)  # of a further request, which has begun to come meanwhile
         self._rest_if_done()
+
+    def _go_on(self) -> None:
+        """What uvicorn does after an answer, but for a timer that ends the connection's rest: the guard looks at all of them."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
@@ -342,7 +351,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _count(self, length: int) -> None:
         self._head_bytes += length
-        if self._head_bytes > HEAD_BYTES_MAX or self._headers > HEADERS_MAX:
+        if self._head_bytes > HEAD_BYTES_MAX:
             self._refuse(self._answer_to_head())
 
     def _refuse(self, answer: bytes) -> None:
