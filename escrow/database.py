@@ -195,13 +195,16 @@ class Statement:
         self.names: Final = tuple(dict.fromkeys(_PARAMETER.findall(text)))
         numbers = {name: f"${number}" for number, name in enumerate(self.names, start=1)}
         self.sql: Final = _PARAMETER.sub(lambda found: numbers[found[1]], text)
-        self._expected: Final = frozenset(self.names)
 
     def bind(self, **arguments: object) -> tuple[str, *tuple[object, ...]]:
         """The SQL and its arguments in order. Refuses with `TypeError` unless just its own parameters are given."""
-        if arguments.keys() != self._expected:
-            raise TypeError(f"not the parameters of this statement: {sorted(arguments.keys() ^ self._expected)}")
-        return self.sql, *[arguments[name] for name in self.names]
+        try:
+            given = [arguments[name] for name in self.names]
+        except KeyError:
+            given = []
+        if len(given) != len(arguments):
+            raise TypeError(f"not the parameters of this statement: {sorted(arguments.keys() ^ set(self.names))}")
+        return self.sql, *given
 
 
 def unseen(parameter: str) -> str:

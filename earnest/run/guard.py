@@ -85,6 +85,9 @@ class Phase(Enum):
     CLOSING = auto()
 
 
+_HEAD, _BODY, _ANSWER, _REST, _CLOSING = Phase
+
+
 class Counted(Protocol):
     """One connection, whatever is spoken there."""
 
@@ -167,13 +170,17 @@ class _TooMuch(Exception):
 
 
 class GuardedConnection(HttpToolsProtocol):
-    """uvicorn's connection, which is counted and doesn't wait for ever."""
+    """uvicorn's connection, which is counted and doesn't wait for ever.
+
+    What each request calls several times names the class above, and the phases by names of their own: `super()` and members of
+    an enumeration take longer to find than all else takes that is done there.
+    """
 
     guard: Guard
     """Of the process; `guarded` makes a class with it."""
 
     address = ""
-    _phase = Phase.HEAD
+    _phase = _HEAD
     _since = 0.0
     _is_whole = True
     """Whether all of the request that came last has come."""
@@ -192,7 +199,7 @@ class GuardedConnection(HttpToolsProtocol):
         self.transport = transport
         self._pieces = []
         self.address = _network(transport.get_extra_info("peername"))
-        self._turn(Phase.HEAD)
+        self._turn(_HEAD)
         if self.guard.admit(self):
             super().connection_made(transport)
         else:
@@ -206,12 +213,12 @@ class GuardedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._phase is Phase.REST:
-            self._turn(Phase.HEAD)
-        super().data_received(data)
+        if self._phase is _REST:
+            self._turn(_HEAD)
+        HttpToolsProtocol.data_received(self, data)
         self._hand_on()
-        if self._phase is Phase.HEAD and not self._is_in_head and not self._is_whole:
-            self._turn(Phase.BODY)
+        if self._phase is _HEAD and not self._is_in_head and not self._is_whole:
+            self._turn(_BODY)
         if self._is_in_head and not self.transport.is_closing():
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > HEAD_BYTES_MAX:  # one header without an end, of which nobody has heard yet
@@ -222,7 +229,7 @@ class GuardedConnection(HttpToolsProtocol):
         """Say that this is no request, at the pace of refusals, and read no more meanwhile."""
         seconds = self.guard.pacing.seconds(self.address)
         self.transport.pause_reading()
-        self._turn(Phase.CLOSING)
+        self._turn(_CLOSING)
         self.loop.call_later(max(seconds, 0), self._refuse_all, msg)
 
     def _refuse_all(self, msg: str) -> None:
@@ -240,18 +247,18 @@ class GuardedConnection(HttpToolsProtocol):
         self._is_whole = False
         self._is_in_head = True
         self._unfinished_bytes = self._head_bytes = self._piece_count = self._body_bytes = 0
-        super().on_message_begin()
+        HttpToolsProtocol.on_message_begin(self)
         self.scope["extensions"] = _EXTENSIONS
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
-        super().on_url(url)
+        HttpToolsProtocol.on_url(self, url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= HEADERS_MAX:
             self._refuse(self._answer_to_head())
         self._count(len(name) + len(value))
-        HttpToolsProtocol.on_header(self, name, value)  # for each header `super()` would take as long as all of this
+        HttpToolsProtocol.on_header(self, name, value)
 
     def on_body(self, body: bytes) -> None:
         self._piece_count += 1
@@ -264,7 +271,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        super().on_headers_complete()
+        HttpToolsProtocol.on_headers_complete(self)
         if self.guard.is_stopping:
             self.say_goodbye()
 
@@ -276,7 +283,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Hang up, unless a request has come, in part or whole: that one is still answered."""
-        if self._phase in (Phase.HEAD, Phase.REST) and not self._is_in_head:
+        if self._phase in (_HEAD, _REST) and not self._is_in_head:
             self.transport.close()
         else:
             self.say_goodbye()
@@ -284,15 +291,15 @@ class GuardedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._hand_on()
         self._is_whole = True
-        if self._phase in (Phase.HEAD, Phase.BODY):
-            self._turn(Phase.ANSWER)
-        super().on_message_complete()
+        if self._phase in (_HEAD, _BODY):
+            self._turn(_ANSWER)
+        HttpToolsProtocol.on_message_complete(self)
         self._rest_if_done()
 
     def on_response_complete(self) -> None:
         self._go_on()
-        if not self._is_whole and self._phase is Phase.ANSWER:
-            self._turn(Phase.BODY)  # of a further request, which has begun to come meanwhile
+        if not self._is_whole and self._phase is _ANSWER:
+            self._turn(_BODY)  # of a further request, which has begun to come meanwhile
         self._rest_if_done()
 
     def _go_on(self) -> None:
@@ -313,17 +320,17 @@ class GuardedConnection(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """End the connection if what it does has taken too long."""
         limits = self.guard.limits
-        if self.transport.is_closing() and self._phase is not Phase.CLOSING:
-            self._turn(Phase.CLOSING)
+        if self.transport.is_closing() and self._phase is not _CLOSING:
+            self._turn(_CLOSING)
         seconds = {
-            Phase.HEAD: limits.head_seconds,
-            Phase.BODY: limits.body_seconds,
-            Phase.REST: limits.rest_seconds,
-            Phase.CLOSING: limits.closing_seconds,
+            _HEAD: limits.head_seconds,
+            _BODY: limits.body_seconds,
+            _REST: limits.rest_seconds,
+            _CLOSING: limits.closing_seconds,
         }.get(self._phase)
         if seconds is None or now - self._since <= seconds:
             return
-        if self._phase is Phase.CLOSING:
+        if self._phase is _CLOSING:
             self.transport.abort()
         else:
             self._end()
@@ -332,22 +339,22 @@ class GuardedConnection(HttpToolsProtocol):
         """Say why, if a request has begun and nobody has answered it yet, and hang up."""
         cycle = self._last()
         has_answer = cycle is not None and cycle.response_started
-        if not self._is_whole and not (self._phase is Phase.BODY and has_answer):
+        if not self._is_whole and not (self._phase is _BODY and has_answer):
             self.transport.write(_answer(b"408 Request Timeout", b"The request took too long to come.\n"))
-        self._turn(Phase.CLOSING)
+        self._turn(_CLOSING)
         self.transport.close()
 
     def _rest_if_done(self) -> None:
         cycle = self._last()
-        if self._is_whole and self._phase is Phase.ANSWER and cycle is not None and cycle.response_complete:
-            self._turn(Phase.REST)
+        if self._is_whole and self._phase is _ANSWER and cycle is not None and cycle.response_complete:
+            self._turn(_REST)
 
     def _hand_on(self) -> None:
         """Hand on what came of the body, at once: uvicorn would copy all of it for each piece."""
         if self._pieces:
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
-            super().on_body(body)
+            HttpToolsProtocol.on_body(self, body)
 
     def _count(self, length: int) -> None:
         self._head_bytes += length

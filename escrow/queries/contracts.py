@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -71,10 +71,9 @@ class JoinedRow(dict[str, Any]):
 
     __slots__ = ("joined", "place")
 
-    def __init__(self, columns: Iterable[tuple[str, Any]], joined: list[Record], place: object) -> None:
-        super().__init__(columns)
-        self.joined, self.place = joined, place
-        """Which of its rows they are: `PLAN`, or the stretch of its events that was asked for."""
+    joined: list[Record]
+    place: object
+    """Which of its rows they are: `PLAN`, or the stretch of its events that was asked for."""
 
 
 PLAN: Final = "plan"
@@ -106,15 +105,14 @@ async def contracts_with_events(
 
 
 def _joined(rows: list[Record], reading: Reading[Record], place: object) -> dict[str, JoinedRow]:
-    """The contracts of rows that have a contract's columns, and before them those of another row, if there is one."""
-    names = [(name, _OF_CONTRACT + name) for name in reading.columns]
-    found = {one: list(those) for one, those in groupby(rows, itemgetter(f"{_OF_CONTRACT}id"))}
-    return {
-        one: JoinedRow(
-            [(name, those[0][column]) for name, column in names], those if those[0][0] is not None else [], place
-        )
-        for one, those in found.items()
-    }
+    """The contracts of rows that have a contract's columns, and behind them those of another row, if there is one."""
+    columns, found = reading.columns, {}
+    for contract_id, those in groupby(rows, itemgetter(columns.index("id"))):
+        found[contract_id] = row = JoinedRow()
+        joined = list(those)
+        row.update(zip(columns, joined[0], strict=False))  # the others are the other row's
+        row.joined, row.place = joined if joined[0][len(columns)] is not None else [], place
+    return found
 
 
 _OF_CONTRACT: Final = "contract."
@@ -124,7 +122,7 @@ _OF_CONTRACT: Final = "contract."
 @lru_cache(maxsize=STATEMENTS_MAX)
 def _with_plans(reading: Reading[Record], plan: Reading[Record]) -> Statement:
     return Statement(f"""
-        SELECT m.id AS joined, {plan.sql("m", beside=CONTRACT_BESIDE)}, {_own(reading)}
+        SELECT {_own(reading)}, m.id AS joined, {plan.sql("m", beside=CONTRACT_BESIDE)}
         FROM contracts c LEFT JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
         WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN} ORDER BY c.id, m.position
         """)  # noqa: S608 - our own text
@@ -133,7 +131,7 @@ def _with_plans(reading: Reading[Record], plan: Reading[Record]) -> Statement:
 @lru_cache(maxsize=STATEMENTS_MAX)
 def _with_events(reading: Reading[Record], read: Reading[Record], *, backwards: bool) -> Statement:
     return Statement(f"""
-        SELECT event.*, {_own(reading)} FROM contracts c LEFT JOIN LATERAL (
+        SELECT {_own(reading)}, event.* FROM contracts c LEFT JOIN LATERAL (
             {events.stretch_sql(read, "c.id", backwards=backwards)}) AS event ON true
         WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN}
         ORDER BY c.id, event.sequence {"DESC" if backwards else "ASC"}
