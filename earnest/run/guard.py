@@ -251,13 +251,15 @@ class GuardedConnection(HttpToolsProtocol):
         self.scope["extensions"] = _EXTENSIONS
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(self._answer_to_head())
         HttpToolsProtocol.on_url(self, url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= HEADERS_MAX:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HEAD_BYTES_MAX or len(self.headers) >= HEADERS_MAX:
             self._refuse(self._answer_to_head())
-        self._count(len(name) + len(value))
         HttpToolsProtocol.on_header(self, name, value)
 
     def on_body(self, body: bytes) -> None:
@@ -355,11 +357,6 @@ class GuardedConnection(HttpToolsProtocol):
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
             HttpToolsProtocol.on_body(self, body)
-
-    def _count(self, length: int) -> None:
-        self._head_bytes += length
-        if self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse(self._answer_to_head())
 
     def _refuse(self, answer: bytes) -> None:
         self._refusal = answer

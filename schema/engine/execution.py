@@ -220,7 +220,9 @@ class Runner:
             return over_budget(error, context)
 
     async def _chosen(self, operation: Operation, context: Context) -> Prepared | Answer:
-        document = await self._documents.find(operation.query, operation.document_id, context)
+        document = self._documents.known(operation.query)
+        if document is None:
+            document = await self._documents.find(operation.query, operation.document_id, context)
         prepared = document.prepared.get(operation.name) or await self._prepared(document, operation.name, context)
         if isinstance(prepared, list):
             return refusal(prepared)
