@@ -305,7 +305,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._rest_if_done()
 
     def _go_on(self) -> None:
-        """What uvicorn does after an answer, but for a timer that ends the connection's rest: the guard looks at all of them."""
+        """What uvicorn does after an answer, but for a timer for each rest: the guard ends those that last too long."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return

@@ -17,7 +17,7 @@ from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import advance
 from escrow.aside import LONG_MILESTONES, aside_if
-from escrow.database import Record, Statement, unseen
+from escrow.database import Record, Statement, as_list, listed, unseen
 from escrow.ids import Kind
 from escrow.queries import changes, events
 from escrow.queries.counts import Counted
@@ -56,14 +56,14 @@ async def contracts_by_id(actor: Actor, identifiers: Collection[str], reading: R
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
     if not wanted:
         return {}
-    rows = await database.fetch(*_by_id(reading).bind(ids=wanted, **viewer(actor)))
+    rows = await database.fetch(*_by_id(reading).bind(ids=as_list(wanted), **viewer(actor)))
     return {row["id"]: reading.make(row) for row in rows}
 
 
 @lru_cache(maxsize=STATEMENTS_MAX)
 def _by_id(reading: Reading[Any]) -> Statement:
     columns = reading.sql("c")
-    return Statement(f"SELECT {columns} FROM contracts c WHERE c.id = ANY ({unseen(':ids::text[]')}) AND {SEEN}")  # noqa: S608 - our own text
+    return Statement(f"SELECT {columns} FROM contracts c WHERE c.id = ANY ({listed(':ids')}) AND {SEEN}")  # noqa: S608 - our own text
 
 
 class JoinedRow(dict[str, Any]):
@@ -88,7 +88,7 @@ async def contracts_with_plans(
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
     if not wanted:
         return {}
-    rows = await database.fetch(*_with_plans(reading, plan).bind(ids=wanted, **viewer(actor)))
+    rows = await database.fetch(*_with_plans(reading, plan).bind(ids=as_list(wanted), **viewer(actor)))
     return _joined(rows, reading, PLAN)
 
 
@@ -101,7 +101,7 @@ async def contracts_with_events(
         return {}
     statement = _with_events(reading, read, backwards=stretch.backwards)
     given = viewer(actor) | {"start": stretch.start, "limit": stretch.limit}
-    return _joined(await database.fetch(*statement.bind(ids=wanted, **given)), reading, stretch)
+    return _joined(await database.fetch(*statement.bind(ids=as_list(wanted), **given)), reading, stretch)
 
 
 def _joined(rows: list[Record], reading: Reading[Record], place: object) -> dict[str, JoinedRow]:
@@ -124,7 +124,7 @@ def _with_plans(reading: Reading[Record], plan: Reading[Record]) -> Statement:
     return Statement(f"""
         SELECT {_own(reading)}, m.id AS joined, {plan.sql("m", beside=CONTRACT_BESIDE)}
         FROM contracts c LEFT JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
-        WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN} ORDER BY c.id, m.position
+        WHERE c.id = ANY ({listed(":ids")}) AND {SEEN} ORDER BY c.id, m.position
         """)  # noqa: S608 - our own text
 
 
@@ -133,7 +133,7 @@ def _with_events(reading: Reading[Record], read: Reading[Record], *, backwards: 
     return Statement(f"""
         SELECT {_own(reading)}, event.* FROM contracts c LEFT JOIN LATERAL (
             {events.stretch_sql(read, "c.id", backwards=backwards)}) AS event ON true
-        WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN}
+        WHERE c.id = ANY ({listed(":ids")}) AND {SEEN}
         ORDER BY c.id, event.sequence {"DESC" if backwards else "ASC"}
         """)  # noqa: S608 - our own text
 

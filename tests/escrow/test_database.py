@@ -302,6 +302,12 @@ async def test_a_statement_that_is_given_rows_keeps_its_plan(small_pool: str) ->
     assert await plans.planned(sql, *10 * [arguments]) == (5, 5)
 
 
+@pytest.mark.parametrize("identifiers", [[], ["ctr_1"], ["ctr_1", "mil_2", "ctr_1"], [f"ctr_{n}" for n in range(200)]])
+async def test_a_list_of_identifiers_is_one_parameter(small_pool: str, identifiers: list[str]) -> None:
+    given = database.as_list(identifiers)
+    assert await database.fetch_value(f"SELECT {database.listed('$1')}", given) == identifiers
+
+
 async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> None:
     with database.counting() as statements:
         for _ in range(3):
