@@ -261,7 +261,7 @@ def _asked(how: str, sql: str, args: Sequence[object]) -> Awaitable[Any]:
     return lent(client._pool, how, sql, *args)
 
 
-async def _acquired(client: AsyncpgDBClient, how: str, sql: str, args: Sequence[object]) -> Any:
+async def _acquired(client: BaseDBAsyncClient, how: str, sql: str, args: Sequence[object]) -> Any:
     """The same by Tortoise's own means."""
     async with client.acquire_connection() as connection:
         return await getattr(connection, how)(sql, *args)

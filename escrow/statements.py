@@ -1,5 +1,7 @@
 """Is asyncpg's connection as Earnest uses it: it measures and marks each statement, and is given back without a round trip."""
 
+# ruff: noqa: SLF001 - asyncpg's connection has no public name for what it keeps
+
 from __future__ import annotations
 
 import time
@@ -71,22 +73,22 @@ class Measured(Connection):
         """What a statement returns, at most `limit` rows unless that is 0. One that is prepared is handed to the protocol as it
         is: what asyncpg has around that, for what we don't ask for, takes as long again as a short statement.
         """
-        protocol: Any = self._protocol
-        prepared = self._stmt_cache.get((query, protocol.get_record_class(), False))
-        if prepared is None or self._query_loggers:
-            return await self._execute(query, args, limit, None)
+        own: Any = self  # with what its types don't tell of
+        prepared = own._stmt_cache.get((query, own._protocol.get_record_class(), False))
+        if prepared is None or own._query_loggers:
+            return await own._execute(query, args, limit, None)
         try:
-            return await protocol.bind_execute(prepared, args, "", limit, False, None)
-        except (
-            asyncpg.OutdatedSchemaCacheError
-        ):  # as asyncpg does: it has been carried out, but its answer can't be read
+            return await own._protocol.bind_execute(prepared, args, "", limit, False, None)
+        # As asyncpg does: this one has been carried out, but its answer can't be read.
+        except asyncpg.OutdatedSchemaCacheError:
             await self.reload_schema_state()
             raise
-        except asyncpg.InvalidCachedStatementError:  # it was refused: a table has changed since it was prepared
-            self._drop_global_statement_cache()
-            if protocol.is_in_transaction():
+        # And this one was refused: a table has changed since it was prepared.
+        except asyncpg.InvalidCachedStatementError:
+            own._drop_global_statement_cache()
+            if own._protocol.is_in_transaction():
                 raise
-            return await self._execute(query, args, limit, None)
+            return await own._execute(query, args, limit, None)
 
 
 async def _measured(sql: str, answer: Awaitable[T]) -> T:

@@ -106,7 +106,8 @@ async def contracts_with_events(
 
 def _joined(rows: list[Record], reading: Reading[Record], place: object) -> dict[str, JoinedRow]:
     """The contracts of rows that have a contract's columns, and behind them those of another row, if there is one."""
-    columns, found = reading.columns, {}
+    columns = reading.columns
+    found: dict[str, JoinedRow] = {}
     for contract_id, those in groupby(rows, itemgetter(columns.index("id"))):
         found[contract_id] = row = JoinedRow()
         joined = list(those)
