@@ -31,6 +31,10 @@ HEADER_CHARACTERS_MAX: Final = 2_000
 
 PARAMETERS: Final = frozenset({"query", "documentId", "variables", "operationName", "extensions"})
 
+_TEXT: Final = (str, type(None))
+_OBJECT: Final = (dict, type(None))
+"""What may stand there in the JSON of a body. `str | None` would be made anew for each question."""
+
 
 Pay: TypeAlias = Callable[[int], Awaitable[None]]
 """Pays for so many bytes more."""
@@ -74,7 +78,7 @@ async def read_operation(
 def _of_body(body: bytes) -> Operation:
     if len(body) > VALUES_MAX and values_in(body) > VALUES_MAX:
         raise BadRequest(f"The body may hold at most {VALUES_MAX} values.", status=413)
-    return _operation(_json(body, "The body"), length=len(body), has_escapes=b"\\u" in body)
+    return _operation(_json(body, "The body"), length=len(body), has_escapes=body.find(b"\\u") >= 0)
 
 
 def values_in(text: bytes) -> int:
@@ -142,11 +146,11 @@ def _operation(parameters: Any, *, length: int, has_escapes: bool = True) -> Ope
         raise BadRequest("The body must be a JSON object with the query in `query`.")
     query, document_id = _document(parameters)
     name = parameters.get("operationName")
-    if not isinstance(name, str | None):
+    if not isinstance(name, _TEXT):
         raise BadRequest(f"`operationName` must be a string, not {_kind(name)}.")
     for parameter in ("variables", "extensions"):
         value = parameters.get(parameter)
-        if not isinstance(value, dict | None):
+        if not isinstance(value, _OBJECT):
             raise BadRequest(f"`{parameter}` must be an object, not {_kind(value)}.")
     return Operation(
         query=query,
@@ -169,7 +173,7 @@ def _document(parameters: dict[str, Any]) -> tuple[str | None, str | None]:
     if query is not None and document_id is not None:
         raise BadRequest("Send `query` or `documentId`, not both.")
     for name, value in (("query", query), ("documentId", document_id)):
-        if not isinstance(value, str | None):
+        if not isinstance(value, _TEXT):
             raise BadRequest(f"`{name}` must be a string, not {_kind(value)}.")
     if query is not None and not query.strip():
         raise BadRequest("`query` is empty.")

@@ -36,7 +36,7 @@ class Straight:
         if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
             return False
         headers = first_headers(scope)
-        return b"origin" not in headers and b"event-stream" not in headers.get(b"accept", b"").lower()
+        return b"origin" not in headers and headers.get(b"accept", b"").lower().find(b"event-stream") < 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         before = traces.enter(tracing.begun(scope))

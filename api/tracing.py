@@ -15,6 +15,8 @@ from escrow import meters, spans, traces
 from escrow.spans import Kind
 from escrow.traces import Trace
 
+_TRACEPARENT: Final = traces.TRACEPARENT.encode()
+
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 PLACES: Final = frozenset(
@@ -109,9 +111,9 @@ def names(scope: Scope) -> list[tuple[bytes, bytes]]:
 def _found(scope: Scope) -> tuple[Trace, bytes]:
     """The trace, and the name of the request: as the client calls them, or by names of our own."""
     headers = first_headers(scope)
-    given = headers.get(b"x-request-id", b"")
-    said = given.decode() if _REQUEST_ID.fullmatch(given) else None
-    parent = headers.get(traces.TRACEPARENT.encode())
+    given = headers.get(b"x-request-id")
+    said = given.decode() if given is not None and _REQUEST_ID.fullmatch(given) else None
+    parent = headers.get(_TRACEPARENT)
     trace = traces.given(parent.decode("latin-1"), _state(scope)) if parent else None
     trace = trace._replace(request_id=said) if trace is not None else traces.new(said)
     return trace, (said or trace.id).encode()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from types import TracebackType
 from typing import Any, Final
 
 from escrow import meters
@@ -31,54 +30,51 @@ class waited:  # noqa: N801 - it is used as a function
             FAILURES.add()
 
 
-class one_statement:  # noqa: N801 - it is used as a function
-    """`async with one_statement(pool) as connection:` lends a connection for a statement outside of transactions.
+async def lent(pool: Any, how: str, *args: object) -> Any:
+    """What a connection answers when it is asked so (`fetch`, …): it is lent for one statement outside of transactions.
 
     One that rests is taken from its place as it is. On its way back the pool would look for what the borrower left behind, in
     a task of its own, which takes longer than a short statement. One that ran to its end has left nothing: it goes straight
     back to its place. After anything else (an error, a cancelled task, a transaction that was left open, a connection that was
     closed or is to be) it takes the pool's own way, as it does where none rests.
     """
+    place = _taken(pool) or await _awaited(pool)
+    connection = place._con
+    try:
+        answer = await getattr(connection, how)(*args)
+    except BaseException:
+        await _tidied(place, connection)
+        raise
+    if place._con is connection and _has_left_nothing(pool, place, connection):
+        place._release()
+        place._setup_inactive_callback()
+    else:
+        await _tidied(place, connection)
+    return answer
 
-    __slots__ = ("_connection", "_place", "_pool")
 
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
+async def _awaited(pool: Any) -> Any:
+    """The place of a connection that the pool had to wait for, or to make."""
+    with waited():
+        return (await pool._acquire(None))._holder
 
-    async def __aenter__(self) -> Any:
-        place = _taken(self._pool)
-        if place is None:
-            with waited():
-                place = (await self._pool._acquire(None))._holder
-        else:
-            _WAITED.observe(0.0)
-        self._place, self._connection = place, place._con
-        return self._connection
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        place, connection = self._place, self._connection
-        if place._con is not connection:
-            return  # it was closed meanwhile, and its place has been given back
-        if kind is None and self._has_left_nothing(place):
-            place._release()
-            place._setup_inactive_callback()
-        else:
-            connection._on_release()
-            await asyncio.shield(place.release(None))  # as the pool does: who goes away leaves no place behind
+def _has_left_nothing(pool: Any, place: Any, connection: Any) -> bool:
+    protocol = connection._protocol
+    return (
+        not connection.is_closed()
+        and not protocol.is_in_transaction()
+        and not protocol._is_cancelling()
+        and protocol.queries_count < place._max_queries
+        and place._generation == pool._generation
+    )
 
-    def _has_left_nothing(self, place: Any) -> bool:
-        connection = place._con
-        if connection.is_closed():
-            return False
-        protocol = connection._protocol
-        return (
-            not protocol.is_in_transaction()
-            and not protocol._is_cancelling()
-            and protocol.queries_count < place._max_queries
-            and place._generation == self._pool._generation
-        )
+
+async def _tidied(place: Any, connection: Any) -> None:
+    """Give the connection back as the pool does; one that was closed meanwhile has given back its place by itself."""
+    if place._con is connection:
+        connection._on_release()
+        await asyncio.shield(place.release(None))  # who goes away leaves no place behind
 
 
 def _taken(pool: Any) -> Any:
@@ -86,15 +82,16 @@ def _taken(pool: Any) -> Any:
 
     As the pool takes one, without the proxy that it hands out: nobody keeps a connection that is lent for one statement.
     """
-    queue = pool._queue
-    if pool._closing or not pool._initialized or queue.empty():
+    resting = pool._queue._queue  # in which the one that was given back last stands last
+    if pool._closing or not pool._initialized or not resting:
         return None
-    place = queue.get_nowait()
+    place = resting[-1]
     connection = place._con
     if connection is None or connection.is_closed() or place._generation != pool._generation:
-        queue.put_nowait(place)
         return None
+    resting.pop()
     place._maybe_cancel_inactive_callback()
     place._in_use = pool._loop.create_future()
     place._timeout = None
+    _WAITED.observe(0.0)
     return place

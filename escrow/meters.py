@@ -76,7 +76,7 @@ class Counter(Meter):
     def add(self, *labels: str, by: float = 1.0) -> None:
         """It happened; the labels in their order."""
         counts = self._counts
-        counts[labels] = counts[labels] + by if labels in counts else by
+        counts[labels] = counts.get(labels, 0.0) + by
 
     def _values(self) -> Iterator[Value]:
         for labels, count in list(self._counts.items()):

@@ -64,7 +64,7 @@ class Trace(NamedTuple):
 def new(request_id: str | None = None) -> Trace:
     """A trace that begins here."""
     random = os.urandom(24).hex()
-    return Trace(random[:32], random[32:], request_id=request_id, is_new=True)
+    return Trace(random[:32], random[32:], SAMPLED, request_id, True)
 
 
 def read(text: str | None) -> Trace | None:

@@ -7,7 +7,7 @@ all of them, however cheap each is.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Hashable
 from typing import Final
 
@@ -20,7 +20,7 @@ class Turns:
 
     def __init__(self, under_way_max: int = UNDER_WAY_MAX) -> None:
         self._under_way_max = under_way_max
-        self._under_way: Counter[Hashable] = Counter()
+        self._under_way: dict[Hashable, int] = {}
         self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
 
     def of(self, owner: Hashable) -> _Turn:
@@ -28,15 +28,16 @@ class Turns:
         block's turn; and knows whether that came late."""
         return _Turn(self, owner)
 
-    async def begin(self, owner: Hashable) -> bool:
-        """Be under way for this owner, until `end`; whether that had to be waited for."""
-        if self._under_way[owner] < self._under_way_max:
-            self._under_way[owner] += 1
+    def begin_at_once(self, owner: Hashable) -> bool:
+        """Be under way for this owner, until `end`, if nobody has to be waited for."""
+        under_way = self._under_way.get(owner, 0)
+        if under_way >= self._under_way_max:
             return False
-        await self._turn(owner)
+        self._under_way[owner] = under_way + 1
         return True
 
-    async def _turn(self, owner: Hashable) -> None:
+    async def wait(self, owner: Hashable) -> None:
+        """Be under way for this owner, until `end`, when it is its turn."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(owner, deque()).append(turn)
         try:
@@ -56,9 +57,9 @@ class Turns:
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._under_way[owner] -= 1
-        if not self._under_way[owner]:
-            del self._under_way[owner]
+        left = self._under_way.pop(owner) - 1
+        if left:
+            self._under_way[owner] = left
 
 
 class _Turn:
@@ -70,7 +71,10 @@ class _Turn:
         self._turns, self._owner = turns, owner
 
     async def __aenter__(self) -> bool:
-        return await self._turns.begin(self._owner)
+        if self._turns.begin_at_once(self._owner):
+            return False
+        await self._turns.wait(self._owner)
+        return True
 
     async def __aexit__(self, *_: object) -> None:
         self._turns.end(self._owner)

@@ -85,6 +85,9 @@ class Phase(Enum):
     CLOSING = auto()
 
 
+_HEAD, _BODY, _ANSWER, _REST, _CLOSING = Phase
+
+
 class Counted(Protocol):
     """One connection, whatever is spoken there."""
 
@@ -167,13 +170,17 @@ class _TooMuch(Exception):
 
 
 class GuardedConnection(HttpToolsProtocol):
-    """uvicorn's connection, which is counted and doesn't wait for ever."""
+    """uvicorn's connection, which is counted and doesn't wait for ever.
+
+    What each request calls several times names the class above, and the phases by names of their own: `super()` and members of
+    an enumeration take longer to find than all else takes that is done there.
+    """
 
     guard: Guard
     """Of the process; `guarded` makes a class with it."""
 
     address = ""
-    _phase = Phase.HEAD
+    _phase = _HEAD
     _since = 0.0
     _is_whole = True
     """Whether all of the request that came last has come."""
@@ -181,7 +188,6 @@ class GuardedConnection(HttpToolsProtocol):
     """Whether a request's head has begun to come and hasn't ended yet."""
     _unfinished_bytes = 0
     _head_bytes = 0
-    _headers = 0
     _pieces: list[bytes]
     """Of the body, read and not yet handed on."""
     _piece_count = 0
@@ -193,7 +199,7 @@ class GuardedConnection(HttpToolsProtocol):
         self.transport = transport
         self._pieces = []
         self.address = _network(transport.get_extra_info("peername"))
-        self._turn(Phase.HEAD)
+        self._turn(_HEAD)
         if self.guard.admit(self):
             super().connection_made(transport)
         else:
@@ -207,10 +213,12 @@ class GuardedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._phase is Phase.REST:
-            self._turn(Phase.HEAD)
-        super().data_received(data)
+        if self._phase is _REST:
+            self._turn(_HEAD)
+        HttpToolsProtocol.data_received(self, data)
         self._hand_on()
+        if self._phase is _HEAD and not self._is_in_head and not self._is_whole:
+            self._turn(_BODY)
         if self._is_in_head and not self.transport.is_closing():
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > HEAD_BYTES_MAX:  # one header without an end, of which nobody has heard yet
@@ -221,7 +229,7 @@ class GuardedConnection(HttpToolsProtocol):
         """Say that this is no request, at the pace of refusals, and read no more meanwhile."""
         seconds = self.guard.pacing.seconds(self.address)
         self.transport.pause_reading()
-        self._turn(Phase.CLOSING)
+        self._turn(_CLOSING)
         self.loop.call_later(max(seconds, 0), self._refuse_all, msg)
 
     def _refuse_all(self, msg: str) -> None:
@@ -238,18 +246,21 @@ class GuardedConnection(HttpToolsProtocol):
             self._refuse(b"")
         self._is_whole = False
         self._is_in_head = True
-        self._unfinished_bytes = self._head_bytes = self._headers = self._piece_count = self._body_bytes = 0
-        super().on_message_begin()
+        self._unfinished_bytes = self._head_bytes = self._piece_count = self._body_bytes = 0
+        HttpToolsProtocol.on_message_begin(self)
         self.scope["extensions"] = _EXTENSIONS
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
+        self._head_bytes += len(url)
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(self._answer_to_head())
+        HttpToolsProtocol.on_url(self, url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers += 1
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HEAD_BYTES_MAX or len(self.headers) >= HEADERS_MAX:
+            self._refuse(self._answer_to_head())
+        HttpToolsProtocol.on_header(self, name, value)
 
     def on_body(self, body: bytes) -> None:
         self._piece_count += 1
@@ -262,9 +273,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        if self._phase is Phase.HEAD:
-            self._turn(Phase.BODY)
-        super().on_headers_complete()
+        HttpToolsProtocol.on_headers_complete(self)
         if self.guard.is_stopping:
             self.say_goodbye()
 
@@ -276,7 +285,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Hang up, unless a request has come, in part or whole: that one is still answered."""
-        if self._phase in (Phase.HEAD, Phase.REST) and not self._is_in_head:
+        if self._phase in (_HEAD, _REST) and not self._is_in_head:
             self.transport.close()
         else:
             self.say_goodbye()
@@ -284,16 +293,25 @@ class GuardedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._hand_on()
         self._is_whole = True
-        if self._phase in (Phase.HEAD, Phase.BODY):
-            self._turn(Phase.ANSWER)
-        super().on_message_complete()
+        if self._phase in (_HEAD, _BODY):
+            self._turn(_ANSWER)
+        HttpToolsProtocol.on_message_complete(self)
         self._rest_if_done()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if not self._is_whole and self._phase is Phase.ANSWER:
-            self._turn(Phase.BODY)  # of a further request, which has begun to come meanwhile
+        self._go_on()
+        if not self._is_whole and self._phase is _ANSWER:
+            self._turn(_BODY)  # of a further request, which has begun to come meanwhile
         self._rest_if_done()
+
+    def _go_on(self) -> None:
+        """What uvicorn does after an answer, but for a timer for each rest: the guard ends those that last too long."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
@@ -304,17 +322,17 @@ class GuardedConnection(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """End the connection if what it does has taken too long."""
         limits = self.guard.limits
-        if self.transport.is_closing() and self._phase is not Phase.CLOSING:
-            self._turn(Phase.CLOSING)
+        if self.transport.is_closing() and self._phase is not _CLOSING:
+            self._turn(_CLOSING)
         seconds = {
-            Phase.HEAD: limits.head_seconds,
-            Phase.BODY: limits.body_seconds,
-            Phase.REST: limits.rest_seconds,
-            Phase.CLOSING: limits.closing_seconds,
+            _HEAD: limits.head_seconds,
+            _BODY: limits.body_seconds,
+            _REST: limits.rest_seconds,
+            _CLOSING: limits.closing_seconds,
         }.get(self._phase)
         if seconds is None or now - self._since <= seconds:
             return
-        if self._phase is Phase.CLOSING:
+        if self._phase is _CLOSING:
             self.transport.abort()
         else:
             self._end()
@@ -323,27 +341,22 @@ class GuardedConnection(HttpToolsProtocol):
         """Say why, if a request has begun and nobody has answered it yet, and hang up."""
         cycle = self._last()
         has_answer = cycle is not None and cycle.response_started
-        if not self._is_whole and not (self._phase is Phase.BODY and has_answer):
+        if not self._is_whole and not (self._phase is _BODY and has_answer):
             self.transport.write(_answer(b"408 Request Timeout", b"The request took too long to come.\n"))
-        self._turn(Phase.CLOSING)
+        self._turn(_CLOSING)
         self.transport.close()
 
     def _rest_if_done(self) -> None:
         cycle = self._last()
-        if self._is_whole and self._phase is Phase.ANSWER and cycle is not None and cycle.response_complete:
-            self._turn(Phase.REST)
+        if self._is_whole and self._phase is _ANSWER and cycle is not None and cycle.response_complete:
+            self._turn(_REST)
 
     def _hand_on(self) -> None:
         """Hand on what came of the body, at once: uvicorn would copy all of it for each piece."""
         if self._pieces:
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
-            super().on_body(body)
-
-    def _count(self, length: int) -> None:
-        self._head_bytes += length
-        if self._head_bytes > HEAD_BYTES_MAX or self._headers > HEADERS_MAX:
-            self._refuse(self._answer_to_head())
+            HttpToolsProtocol.on_body(self, body)
 
     def _refuse(self, answer: bytes) -> None:
         self._refusal = answer

@@ -66,7 +66,6 @@ class Server(uvicorn.Server):
                 port=port,
                 loop="uvloop",
                 http=guarded(self.guard),  # httptools' protocol, with our deadlines and limits
-                timeout_keep_alive=int(self.guard.limits.rest_seconds) + 1,  # ends what rests, should the guard be late
                 ws=Wire,
                 ws_max_size=MESSAGE_BYTES_MAX,
                 # Pings are ours (messages of the protocol, which browsers see too). The windows of a compression would take each

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+NULL: Final = 0
 
 
 def answer(
@@ -24,8 +27,11 @@ def answer(
     if cycle.disconnected:
         return True
     given = [*cycle.default_headers, *headers]
-    head = b"".join([b"%b: %b\r\n" % one for one in given])
-    if head.count(b"\n") != len(given) or head.count(b"\r") != len(given) or b"\0" in head:
+    pieces: list[bytes] = []
+    for name, value in given:
+        pieces += name, b": ", value, b"\r\n"
+    head = b"".join(pieces)
+    if head.count(b"\n") != len(given) or head.count(b"\r") != len(given) or NULL in head:
         return False
     end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
     cycle.response_started = cycle.response_complete = True

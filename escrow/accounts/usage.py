@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,13 +29,14 @@ class KeyUsage:
 
     def __init__(self, *, flush_seconds: float = FLUSH_SECONDS) -> None:
         self._flush_seconds = flush_seconds
-        self._noted: dict[str, datetime] = {}
+        self._noted: dict[str, float] = {}
+        """Each with the seconds since 1970."""
         self._task: asyncio.Task[None] | None = None
 
     def note(self, key_id: str | None) -> None:
         """This key was used now. No key (another kind of credentials) is nothing to note."""
         if key_id is not None and (key_id in self._noted or len(self._noted) < NOTED_MAX):
-            self._noted[key_id] = datetime.now(UTC)
+            self._noted[key_id] = time.time()
 
     def start(self) -> None:
         """Write from now on, in the background of this event loop."""
@@ -56,7 +58,7 @@ class KeyUsage:
         if not noted:
             return
         try:
-            await database.execute(_WRITE, list(noted), list(noted.values()))
+            await database.execute(_WRITE, list(noted), [datetime.fromtimestamp(at, UTC) for at in noted.values()])
         except BaseException as error:
             self._noted = noted | self._noted
             if not isinstance(error, Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import advance
 from escrow.aside import LONG_MILESTONES, aside_if
-from escrow.database import Record, Statement, unseen
+from escrow.database import Record, Statement, as_list, listed, unseen
 from escrow.ids import Kind
 from escrow.queries import changes, events
 from escrow.queries.counts import Counted
@@ -56,14 +56,14 @@ async def contracts_by_id(actor: Actor, identifiers: Collection[str], reading: R
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
     if not wanted:
         return {}
-    rows = await database.fetch(*_by_id(reading).bind(ids=wanted, **viewer(actor)))
+    rows = await database.fetch(*_by_id(reading).bind(ids=as_list(wanted), **viewer(actor)))
     return {row["id"]: reading.make(row) for row in rows}
 
 
 @lru_cache(maxsize=STATEMENTS_MAX)
 def _by_id(reading: Reading[Any]) -> Statement:
     columns = reading.sql("c")
-    return Statement(f"SELECT {columns} FROM contracts c WHERE c.id = ANY ({unseen(':ids::text[]')}) AND {SEEN}")  # noqa: S608 - our own text
+    return Statement(f"SELECT {columns} FROM contracts c WHERE c.id = ANY ({listed(':ids')}) AND {SEEN}")  # noqa: S608 - our own text
 
 
 class JoinedRow(dict[str, Any]):
@@ -71,10 +71,9 @@ class JoinedRow(dict[str, Any]):
 
     __slots__ = ("joined", "place")
 
-    def __init__(self, columns: Iterable[tuple[str, Any]], joined: list[Record], place: object) -> None:
-        super().__init__(columns)
-        self.joined, self.place = joined, place
-        """Which of its rows they are: `PLAN`, or the stretch of its events that was asked for."""
+    joined: list[Record]
+    place: object
+    """Which of its rows they are: `PLAN`, or the stretch of its events that was asked for."""
 
 
 PLAN: Final = "plan"
@@ -89,7 +88,7 @@ async def contracts_with_plans(
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
     if not wanted:
         return {}
-    rows = await database.fetch(*_with_plans(reading, plan).bind(ids=wanted, **viewer(actor)))
+    rows = await database.fetch(*_with_plans(reading, plan).bind(ids=as_list(wanted), **viewer(actor)))
     return _joined(rows, reading, PLAN)
 
 
@@ -102,19 +101,19 @@ async def contracts_with_events(
         return {}
     statement = _with_events(reading, read, backwards=stretch.backwards)
     given = viewer(actor) | {"start": stretch.start, "limit": stretch.limit}
-    return _joined(await database.fetch(*statement.bind(ids=wanted, **given)), reading, stretch)
+    return _joined(await database.fetch(*statement.bind(ids=as_list(wanted), **given)), reading, stretch)
 
 
 def _joined(rows: list[Record], reading: Reading[Record], place: object) -> dict[str, JoinedRow]:
-    """The contracts of rows that have a contract's columns, and before them those of another row, if there is one."""
-    names = [(name, _OF_CONTRACT + name) for name in reading.columns]
-    found = {one: list(those) for one, those in groupby(rows, itemgetter(f"{_OF_CONTRACT}id"))}
-    return {
-        one: JoinedRow(
-            [(name, those[0][column]) for name, column in names], those if those[0][0] is not None else [], place
-        )
-        for one, those in found.items()
-    }
+    """The contracts of rows that have a contract's columns, and behind them those of another row, if there is one."""
+    columns = reading.columns
+    found: dict[str, JoinedRow] = {}
+    for contract_id, those in groupby(rows, itemgetter(columns.index("id"))):
+        found[contract_id] = row = JoinedRow()
+        joined = list(those)
+        row.update(zip(columns, joined[0], strict=False))  # the others are the other row's
+        row.joined, row.place = joined if joined[0][len(columns)] is not None else [], place
+    return found
 
 
 _OF_CONTRACT: Final = "contract."
@@ -124,18 +123,18 @@ _OF_CONTRACT: Final = "contract."
 @lru_cache(maxsize=STATEMENTS_MAX)
 def _with_plans(reading: Reading[Record], plan: Reading[Record]) -> Statement:
     return Statement(f"""
-        SELECT m.id AS joined, {plan.sql("m", beside=CONTRACT_BESIDE)}, {_own(reading)}
+        SELECT {_own(reading)}, m.id AS joined, {plan.sql("m", beside=CONTRACT_BESIDE)}
         FROM contracts c LEFT JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
-        WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN} ORDER BY c.id, m.position
+        WHERE c.id = ANY ({listed(":ids")}) AND {SEEN} ORDER BY c.id, m.position
         """)  # noqa: S608 - our own text
 
 
 @lru_cache(maxsize=STATEMENTS_MAX)
 def _with_events(reading: Reading[Record], read: Reading[Record], *, backwards: bool) -> Statement:
     return Statement(f"""
-        SELECT event.*, {_own(reading)} FROM contracts c LEFT JOIN LATERAL (
+        SELECT {_own(reading)}, event.* FROM contracts c LEFT JOIN LATERAL (
             {events.stretch_sql(read, "c.id", backwards=backwards)}) AS event ON true
-        WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN}
+        WHERE c.id = ANY ({listed(":ids")}) AND {SEEN}
         ORDER BY c.id, event.sequence {"DESC" if backwards else "ASC"}
         """)  # noqa: S608 - our own text
 

@@ -17,7 +17,7 @@ from escrow import database, ids
 from escrow.access import Actor
 from escrow.agreement.state import Milestone
 from escrow.aside import LONG_MILESTONES, aside_if
-from escrow.database import Record, Statement, unseen
+from escrow.database import Record, Statement, as_list, listed
 from escrow.ids import Kind
 from escrow.queries import changes, counts, scans
 from escrow.queries.counts import Counted
@@ -56,7 +56,7 @@ async def milestones_of(
     contract_ids: Collection[str], reading: Reading[Any] = _WHOLE, *, owner: Hashable
 ) -> dict[str, list[Any]]:
     """The current plan of each of these contracts, in order of position; one statement. `owner` is who asks."""
-    rows = await database.fetch(_of_contracts(reading), sorted(set(contract_ids)))
+    rows = await database.fetch(_of_contracts(reading), as_list(sorted(set(contract_ids))))
     is_long = reading is _WHOLE and len(rows) > LONG_MILESTONES
     return await aside_if(is_long, lambda: _by_contract(rows, reading), owner=owner)
 
@@ -66,7 +66,7 @@ def _of_contracts(reading: Reading[Any]) -> str:
     columns = reading.sql("m", "contract_id", beside=CONTRACT_BESIDE)
     return f"""
         SELECT {columns} FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
-        WHERE c.id = ANY ({unseen("$1::text[]")}) ORDER BY m.contract_id, m.position
+        WHERE c.id = ANY ({listed("$1")}) ORDER BY m.contract_id, m.position
         """
 
 
@@ -82,7 +82,7 @@ async def milestones_by_id(actor: Actor, identifiers: Collection[str], reading: 
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.MILESTONE, identifier)]
     if not wanted:
         return {}
-    rows = await database.fetch(*_by_id(reading).bind(ids=wanted, **viewer(actor)))
+    rows = await database.fetch(*_by_id(reading).bind(ids=as_list(wanted), **viewer(actor)))
     return {row["id"]: reading.make(row) for row in rows}
 
 
@@ -91,7 +91,7 @@ def _by_id(reading: Reading[Any]) -> Statement:
     columns = reading.sql("m", beside=CONTRACT_BESIDE)
     return Statement(f"""
         SELECT {columns} FROM milestones m JOIN contracts c ON c.id = m.contract_id
-        WHERE m.id = ANY ({unseen(":ids::text[]")}) AND {SEEN}
+        WHERE m.id = ANY ({listed(":ids")}) AND {SEEN}
         """)
 
 

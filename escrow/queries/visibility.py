@@ -22,11 +22,14 @@ STREAM_SEEN: Final = f"""CASE WHEN c.id IS NOT NULL THEN {SEEN}
 """The same of the stream of a row `found`: a contract's, if there is a contract `c` for it, else an account's."""
 
 
+_SEES_ALL: Final = frozenset({ActorKind.OPERATOR, ActorKind.PROVIDER, ActorKind.CLOCK})
+
+
 def viewer(actor: Actor, *, money: bool = False) -> dict[str, object]:
     """Who looks, as `SEEN` asks for it; with `money`, who looks at how money comes and goes: mediators don't see that."""
     return {
         "viewer": actor.account_id,
-        "viewer_sees_all": actor.kind in (ActorKind.OPERATOR, ActorKind.PROVIDER, ActorKind.CLOCK),
+        "viewer_sees_all": actor.kind in _SEES_ALL,
         "viewer_mediates": actor.is_mediator and not money,
         "viewer_limit": sorted(actor.contract_ids) if actor.contract_ids is not None else None,
     }

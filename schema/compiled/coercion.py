@@ -103,6 +103,9 @@ class Known(VariableValues):
         return {one.name: VariableValueSource(one, given.get(one.name, Undefined)) for one in signatures}
 
 
+_NOTHING: Final = Known(({}, []), {})  # type: ignore[arg-type] # as below
+
+
 class Variables:
     """The variables of one operation."""
 
@@ -124,6 +127,8 @@ class Variables:
 
     def values(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """The values by name with what they came from, or graphql-core's errors."""
+        if not self._definitions:
+            return _NOTHING
         try:
             return Known((given, self._signatures), self._coerced(given))  # type: ignore[arg-type] # as it reads them
         except Exception:  # noqa: BLE001 - also where a scalar of the application fails: graphql-core says how

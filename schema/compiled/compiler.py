@@ -125,7 +125,8 @@ class Compiler:
         """A plan is used: it is the last to go."""
         if plan in self._kept:
             self._kept.move_to_end(plan)
-        self._let_go()
+        if self._gone:
+            self._let_go()
 
     def _let_go(self) -> None:
         while self._gone:
@@ -167,8 +168,12 @@ class Operation:
             values = self._variables.values(variables)
             if isinstance(values, list):
                 return ExecutionResult(None, values)
-            plan = await self._plan(values, context)
+            key = tuple([values.coerced.get(name) for name in self._conditions])
+            plan = self._plans.get(key)
+            if plan is None:
+                plan = await self._plan(key, context)
             if isinstance(plan, Plan):
+                self._compiler.used(plan)
                 return await _Execution(self, plan, root, context, variables, values).run()
             if plan is None:
                 counts.uncompiled += 1
@@ -212,23 +217,19 @@ class Operation:
         except NotCompiled as refusal:
             self._refusal = str(refusal)
 
-    async def _plan(self, variables: VariableValues, context: Any) -> Plan | str | None:
-        """The plan for these values of the conditions, or why there is none; `None` if there is none yet."""
-        conditions = {name: variables.coerced.get(name) for name in self._conditions}
-        key = tuple(conditions.values())
-        plan = self._plans.get(key)
-        if isinstance(plan, Plan):
-            self._compiler.used(plan)
-        elif plan is None and key not in self._making:
-            if len(self._plans) >= self._compiler.variants_max:
-                return "too many variants"
-            self._making.add(key)
-            try:
-                plan = await self._made(conditions, context)
-            finally:
-                self._making.discard(key)
-            if plan is not None:
-                self._plans[key] = plan
+    async def _plan(self, key: tuple[Any, ...], context: Any) -> Plan | str | None:
+        """A new plan for these values of the conditions, or why there is none; `None` if there is none yet."""
+        if key in self._making:
+            return None
+        if len(self._plans) >= self._compiler.variants_max:
+            return "too many variants"
+        self._making.add(key)
+        try:
+            plan = await self._made(dict(zip(self._conditions, key, strict=True)), context)
+        finally:
+            self._making.discard(key)
+        if plan is not None:
+            self._plans[key] = plan
         return plan
 
     async def _made(self, conditions: dict[str, Any], context: Any) -> Plan | str | None:

@@ -34,6 +34,8 @@ from schema.compiled.plan import (
     nullable,
 )
 
+_BATCH: Final = Kind.BATCH
+
 Below: TypeAlias = dict[Selection, list[Occurrence]]
 
 
@@ -45,6 +47,7 @@ class Run:
         "_fragments",
         "_operation",
         "_schema",
+        "_told",
         "context",
         "late",
         "odd",
@@ -68,6 +71,8 @@ class Run:
         """Whether generated code cannot complete what was recorded."""
         self.recorded = 0
         """How many objects of lists and of fields were recorded: about how large the answer is."""
+        self._told: dict[Field, dict[str, Any]] = {}
+        """The arguments of batches that were told before these are called."""
         self.late: set[Any] = set()
         """Fields whose resolvers were awaited, and pairs of a field and an occurrence where only some were."""
 
@@ -109,7 +114,7 @@ class Run:
             if not field.slot:
                 self._shape_all(field, occurrences, self._attributes(selection, field, occurrences), jobs)
                 continue
-            started = self._batch(field, occurrences) if field.kind is Kind.BATCH else self._call(field, occurrences)
+            started = self._batch(field, occurrences) if field.kind is _BATCH else self._call(field, occurrences)
             if isinstance(started, _Job):
                 jobs.append(started)
             else:
@@ -143,7 +148,9 @@ class Run:
     def _batch(self, field: Field, occurrences: list[Occurrence]) -> _Job | list[Any]:
         batch = field.call
         try:
-            arguments = batch.convert(field.arguments.values(self.variables), self._info(field, field.path))
+            arguments = self._told.pop(field, None)
+            if arguments is None:
+                arguments = self._arguments(field)
             if batch.selects:
                 arguments["selected"] = field.selected
             if batch.beside:
@@ -163,7 +170,8 @@ class Run:
         is_awaitable = self._adapter.is_awaitable
         for occurrence in occurrences:
             try:
-                info = self._info(field, path_of(occurrence[WHERE], field), self._parent(field, occurrence))
+                path = field.path if occurrence[WHERE] is None else path_of(occurrence[WHERE], field)
+                info = self._info(field, path, self._parent(field, occurrence))
                 value = call(occurrence[OBJECT], info, call.convert(field.arguments.values(self.variables), info))
                 if value.__class__ is CoroutineType or is_awaitable(value):  # nearly always, and told without asking
                     waiting.append(len(values))
@@ -195,17 +203,23 @@ class Run:
             info.arguments_below = partial(self._arguments_below, field)
         return info
 
+    def _arguments(self, field: Field) -> dict[str, Any]:
+        """The arguments of a batch as its function takes them."""
+        found: dict[str, Any] = field.call.convert(
+            field.arguments.values(self.variables), lambda: self._info(field, field.path)
+        )
+        return found
+
     def _arguments_below(self, field: Field, name: str) -> dict[str, Any] | None:
-        """The arguments that a batch will be called with below this field."""
+        """The arguments that a batch will be called with below this field; whoever is told of them doesn't change them."""
         below = field.batches_below.get(name)
         if below is None:
             return None
         try:
-            info = self._info(below, below.path)
-            found: dict[str, Any] = below.call.convert(below.arguments.values(self.variables), info)
+            self._told[below] = self._arguments(below)
         except Exception:  # noqa: BLE001 - it is raised again where the batch is called
             return None
-        return found
+        return self._told[below].copy()
 
     # Shaping
 

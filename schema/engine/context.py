@@ -75,7 +75,7 @@ class Context:
     @property
     def owner(self) -> Hashable:
         """For whom long work is done: an account's work takes turns with that of others."""
-        return self.account_id
+        return self.actor.account_id if self.actor is not None else None
 
     def check_viewer(self) -> None:
         """Raise `escrow.live.key_lifetimes.Ended` if whoever is connected may hear nothing any more."""

@@ -66,9 +66,9 @@ LISTED_AT_ONCE: Final = 2
 longest plan graphql-core would hold the loop for 10 ms and more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Operation:
-    """What a client asks to be run."""
+    """What a client asks to be run. Nobody changes it: to have it frozen would take longer than to parse its JSON."""
 
     query: str | None
     """The document; `None` if only its identifier was sent."""
@@ -220,18 +220,21 @@ class Runner:
             return over_budget(error, context)
 
     async def _chosen(self, operation: Operation, context: Context) -> Prepared | Answer:
-        document = await self._documents.find(operation.query, operation.document_id, context)
+        document = self._documents.known(operation.query)
+        if document is None:
+            document = await self._documents.find(operation.query, operation.document_id, context)
         prepared = document.prepared.get(operation.name) or await self._prepared(document, operation.name, context)
         if isinstance(prepared, list):
             return refusal(prepared)
         errors = unstorable(operation.variables) if operation.has_escapes else []
         if errors:
             return refusal(errors)
-        cost = await self._cost(prepared, operation.variables, context)
-        listed_price = prepared.meter.listed(operation.variables)
+        meter, variables = prepared.meter, operation.variables
+        cost = await self._cost(meter, variables, context) if prepared.is_long else meter.check(variables)
+        listed_price = meter.listed(variables)
         if prepared.compiled is not None and (cost > COMPILED_AT_ONCE or listed_price > LISTED_AT_ONCE):
             prepared.compiled.compile_at_once()
-        if self._annexed is not None and _is_dear(prepared, cost, operation.variables):
+        if self._annexed is not None and _is_dear(prepared, cost, variables):
             raise _Dear
         if prepared.is_about_the_schema:
             return await self._answer_about_the_schema(prepared, cost, operation, context)
@@ -314,10 +317,9 @@ class Runner:
         json = answer.json()
         return WithErrors(json) if "errors" in answer.body else json, beyond(fresh)
 
-    async def _cost(self, prepared: Prepared, variables: Mapping[str, Any], context: Context) -> int:
-        """What it costs; of a long document that is found out beside the loop, unless it is known already."""
-        meter = prepared.meter
-        if not prepared.is_long or meter.knows(variables):
+    async def _cost(self, meter: Meter, variables: Mapping[str, Any], context: Context) -> int:
+        """What a long document costs; that is found out beside the loop, unless it is known already."""
+        if meter.knows(variables):
             return meter.check(variables)
         return await aside(lambda: meter.check(variables), owner=context.owner)
 
@@ -346,10 +348,16 @@ class Runner:
 
     async def _answered(self, chosen: Prepared, operation: Operation, context: Context) -> Answer:
         """The answer of a query or a mutation, when it is its owner's turn."""
-        async with self._turns.of(context.owner) as has_waited:
+        turns, owner = self._turns, context.owner
+        has_waited = not turns.begin_at_once(owner)
+        if has_waited:
+            await turns.wait(owner)
+        try:
             if has_waited or chosen.is_long:  # which is read in line with others that are
                 await context.begin()
             return answer_of(await self._executed(chosen, operation.variables, context), context)
+        finally:
+            turns.end(owner)
 
     async def _executed(self, chosen: Prepared, variables: Mapping[str, Any], context: Context) -> ExecutionResult:
         """What comes of it, read from a standby where that will do."""

@@ -194,9 +194,11 @@ class Meter:
         return math.ceil(size.cost)
 
     def _entries(self, variables: Mapping[str, Any]) -> int:
-        return costs.of_variables(variables, self._inputs, self._input_defaults)
+        return costs.of_variables(variables, self._inputs, self._input_defaults) if self._inputs else 0
 
     def _pages(self, variables: Mapping[str, Any]) -> tuple[int, ...]:
+        if not self._page_variables:
+            return ()
         return tuple([_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables])
 
     def _measure(self, pages: Mapping[str, int]) -> Size:

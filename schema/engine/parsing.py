@@ -140,13 +140,22 @@ class Documents:
         """
         if text is None or self._only_registered:
             text = await self._registered(text, identifier, context)
+        known = self._remembered(text)
+        if known is not None:
+            return known
+        meters.CACHES.add("documents", "miss")
+        return await self._new(text, context)
+
+    def known(self, text: str | None) -> Document | None:
+        """The document of a text that is remembered and may be answered as it is; `None` if it has to be looked for."""
+        return self._remembered(text) if text is not None and not self._only_registered else None
+
+    def _remembered(self, text: str) -> Document | None:
         known = self._kept.get(text)
         if known is not None:
             self._kept.move_to_end(text)
             meters.CACHES.add("documents", "hit")
-            return known
-        meters.CACHES.add("documents", "miss")
-        return await self._new(text, context)
+        return known
 
     async def _registered(self, text: str | None, identifier: str | None, context: Context) -> str:
         wanted = identifier if identifier is not None else registered.id_of(text or "")

@@ -30,9 +30,9 @@ FAULTS: Final = meters.Counter("earnest_operation_faults", "Fields of operations
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """The JSON of an answer, and whether the operation ran at all: if it didn't there is no `data`."""
+    """The JSON of an answer, and whether the operation ran at all: if it didn't there is no `data`. Nobody changes it."""
 
     body: dict[str, Any]
     ran: bool

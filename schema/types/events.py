@@ -207,6 +207,7 @@ def _columns(name: str) -> tuple[str, ...]:
     return ("body", "texts") if name in WORDS else ("body",)
 
 
+@lru_cache(maxsize=256)
 def event_rows(selected: Selected | None) -> Reading[Record] | None:
     """How rows are read that may stand for events; `None` if whole events are wanted."""
     if selected is None:

@@ -115,13 +115,16 @@ async def _rows(
     parents: Sequence[Contract | Row], context: Context, beside: Selected
 ) -> Sequence[Sequence[Record]] | None:
     """The plans as rows with all that is asked of them; `None` where something needs whole milestones, or contracts."""
+    planned = joined(parents, PLAN)
+    if len(planned) == len(parents):
+        context.reader(Scope.CONTRACTS_READ)
+        return planned
     selected = plan_selected(beside)
     ids = [one["id"] for one in parents if isinstance(one, ROWS)]
     if selected is None or len(ids) < len(parents):
         return None
     context.reader(Scope.CONTRACTS_READ)
-    planned = joined(parents, PLAN)
-    return planned if len(planned) == len(parents) else await plan_rows_of.all(ids, context, selected)
+    return await plan_rows_of.all(ids, context, selected)
 
 
 async def _plan(contract: Contract | Row, context: Context) -> Sequence[domain.Milestone]:

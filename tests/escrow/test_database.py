@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import pytest
@@ -15,7 +16,7 @@ from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 
 from escrow import database
-from escrow.lending import one_statement
+from escrow.lending import lent
 from escrow.models import Deployment
 from escrow.statements import FAILURES
 from tests import plans
@@ -301,6 +302,12 @@ async def test_a_statement_that_is_given_rows_keeps_its_plan(small_pool: str) ->
     assert await plans.planned(sql, *10 * [arguments]) == (5, 5)
 
 
+@pytest.mark.parametrize("identifiers", [[], ["ctr_1"], ["ctr_1", "mil_2", "ctr_1"], [f"ctr_{n}" for n in range(200)]])
+async def test_a_list_of_identifiers_is_one_parameter(small_pool: str, identifiers: list[str]) -> None:
+    given = database.as_list(identifiers)
+    assert await database.fetch_value(f"SELECT {database.listed('$1')}", given) == identifiers
+
+
 async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> None:
     with database.counting() as statements:
         for _ in range(3):
@@ -324,8 +331,7 @@ async def test_a_connection_that_is_to_be_closed_is_lent_no_more(small_pool: str
     first = await database.fetch_value("SELECT pg_backend_pid()")
     await pool.expire_connections()
     assert await database.fetch_value("SELECT pg_backend_pid()") != first
-    async with one_statement(pool) as lent:
-        await lent.close()
+    await lent(pool, "close")
     assert await notes() == set()
     assert await in_use() == 0
 
@@ -338,6 +344,51 @@ async def test_a_transaction_that_a_statement_left_open_ends_with_the_loan(small
     assert in_transactions == []
     assert await notes() == set()
     assert await in_use() == 0
+
+
+@pytest.mark.parametrize("ask", [database.fetch, database.fetch_row])
+async def test_what_was_prepared_before_its_table_changed_is_prepared_anew(
+    small_pool: str, ask: Callable[[str], Awaitable[Any]]
+) -> None:
+    await database.execute("INSERT INTO notes VALUES ('kept')")
+    for columns in (["text"], ["text", "more_1"], ["text", "more_1", "more_2"]):
+        for _ in range(2):
+            found = await ask("SELECT * FROM notes")
+            row = found[0] if isinstance(found, list) else found
+            assert list(row.keys()) == columns
+        await database.execute(f"ALTER TABLE notes ADD COLUMN more_{len(columns)} INT")
+    with pytest.raises(asyncpg.InvalidCachedStatementError):
+        async with database.transaction():  # which is lost
+            await ask("SELECT * FROM notes")
+    assert len(await database.fetch("SELECT * FROM notes")) == 1
+
+
+async def test_what_was_carried_out_and_cant_be_read_is_not_carried_out_again(small_pool: str) -> None:
+    await database.execute("CREATE TABLE pairs (one INT, other INT)")
+    await database.execute("INSERT INTO pairs VALUES (1, 2)")
+    noting = "WITH noted AS (INSERT INTO notes VALUES ($1)) SELECT found FROM pairs AS found"
+    assert [tuple(row["found"]) for row in await database.fetch(noting, "first")] == [(1, 2)]
+    await database.execute("ALTER TABLE pairs ADD COLUMN third INT")
+    with pytest.raises(asyncpg.OutdatedSchemaCacheError):
+        await database.fetch(noting, "second")
+    assert await notes() == {"first", "second"}
+    assert [tuple(row["found"]) for row in await database.fetch(noting, "third")] == [(1, 2, None)]
+
+
+async def test_a_statement_that_is_prepared_is_refused_as_any_other(small_pool: str) -> None:
+    """What asks for it twice at a time, or when the connection has gone, is told so, and gets nobody else's answer."""
+    async with database.transaction() as connection:
+        slow = "SELECT pg_sleep(0.1), 'slow' AS said"
+        await connection.fetch(slow)
+        first, *others = await asyncio.gather(*(connection.fetch(slow) for _ in range(3)), return_exceptions=True)
+        assert [type(one) for one in others] == [asyncpg.InterfaceError] * 2
+        assert isinstance(first, list)
+        assert first[0]["said"] == "slow"
+    gone = await database.connection_to(small_pool)
+    await gone.fetch("SELECT 1")
+    await gone.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await gone.fetch("SELECT 1")
 
 
 async def test_work_that_must_end_ends_although_the_caller_is_gone(small_pool: str) -> None:

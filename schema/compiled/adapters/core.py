@@ -38,11 +38,11 @@ class DirectCall:
 
 
 class BatchCall:
-    """A batch, and what converts its arguments as `DirectCall.convert` does."""
+    """A batch, and what converts its arguments as `DirectCall.convert` does, with what makes the info, should it be needed."""
 
     __slots__ = ("alone", "beside", "convert", "load", "selects")
 
-    def __init__(self, batch: Batch, convert: Callable[[dict[str, Any], Any], dict[str, Any]]) -> None:
+    def __init__(self, batch: Batch, convert: Callable[[dict[str, Any], Callable[[], Any]], dict[str, Any]]) -> None:
         self.load, self.convert = batch.load, convert
         self.selects, self.beside, self.alone = batch.selects, batch.beside, batch.alone
 
@@ -99,7 +99,7 @@ class Adapter:
     def info(self, values: tuple[Any, ...], variables: Any, selected: Selected | None, *, is_alone: bool) -> Any:
         """The info of a call: `values` from `field_name` to `operation`, then variables, then `context` and the rest."""
         before, after = values[:9], values[9:]
-        info = CompiledInfo(*before, variables, *after)  # type: ignore[call-arg] # a tuple with a name for each
+        info = CompiledInfo._make((*before, variables, *after))
         info.selected, info.is_alone = selected, is_alone
         return info
 

@@ -89,10 +89,12 @@ class StrawberryAdapter(Adapter):
 
         quickly = self._inputs.of(field.arguments)
 
-        def convert(arguments: dict[str, Any], info: Any) -> dict[str, Any]:
+        def convert(arguments: dict[str, Any], info: Callable[[], Any]) -> dict[str, Any]:
             if not arguments:
                 return {}
-            wrapped = self._converter.config.info_class(_raw_info=info, _field=field)
+            if quickly is not None:
+                return cast("dict[str, Any]", quickly(arguments))
+            wrapped = self._converter.config.info_class(_raw_info=info(), _field=field)
             return _converted(field, self._converter, quickly, arguments, wrapped)
 
         return BatchCall(batch, convert)
@@ -121,7 +123,7 @@ class StrawberryAdapter(Adapter):
         return cast("type | None", getattr(enum, "wrapped_cls", None))
 
     def info(self, values: tuple[Any, ...], variables: Any, selected: Selected | None, *, is_alone: bool) -> Any:
-        info = CompiledInfo(*values[:9], variables.coerced, *values[9:], None)  # type: ignore[call-arg] # a tuple with a name for each
+        info = CompiledInfo._make((*values[:9], variables.coerced, *values[9:], None))
         info.selected, info.is_alone = selected, is_alone
         return info
 

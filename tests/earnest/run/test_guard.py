@@ -213,6 +213,8 @@ async def test_a_connection_that_rests_is_closed_and_one_that_is_used_goes_on() 
         for _ in range(3):
             await line.say(GET)
             assert (await line.answer()).startswith(b"HTTP/1.1 200")
+        (resting,) = there.server._connections()
+        assert resting.timeout_keep_alive_task is None, "the guard's one look a second is enough"
         there.server.guard.limits = SHORT
         assert await line.end() == b""
 

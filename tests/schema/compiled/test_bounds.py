@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from graphql import OperationDefinitionNode, build_schema, parse
-from graphql.execution.values import VariableValues
 
 from schema.compiled import compiler as compiling
 from schema.compiled.compiler import Compiler, Operation
@@ -213,4 +212,4 @@ async def test_a_document_that_repeats_its_fragments_is_not_planned_without_end(
     )
     one = operation(compiler, f"{{ ...F0 }} {fragments} fragment F30 on Query {{ a }}")
     one._prepare()
-    assert await one._plan(VariableValues({}, {}), None) == "more than 2000 fields"
+    assert await one._plan((), None) == "more than 2000 fields"
