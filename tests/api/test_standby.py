@@ -6,8 +6,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -274,20 +273,18 @@ async def test_what_fails_there_is_paid_for_once(
 def slow_there(monkeypatch: pytest.MonkeyPatch) -> list[type[Exception]]:
     """Have every statement at a standby take for ever; gives what they end with."""
     ended: list[type[Exception]] = []
-    lent: Any = escrow.database._lent
+    asked: Any = escrow.database._asked
 
-    @asynccontextmanager
-    async def lent_slowly() -> AsyncIterator[Any]:
-        async with lent() as connection:
-            if await connection.fetchval("SELECT pg_is_in_recovery()"):
-                try:
-                    await connection.fetch("SELECT pg_sleep(3600) FROM contracts LIMIT 1")
-                except asyncpg.PostgresError as error:
-                    ended.append(type(error))
-                    raise
-            yield connection
+    async def asked_slowly(how: str, sql: str, args: Sequence[object]) -> Any:
+        if await asked("fetchval", "SELECT pg_is_in_recovery()", ()):
+            try:
+                await asked("fetch", "SELECT pg_sleep(3600) FROM contracts LIMIT 1", ())
+            except asyncpg.PostgresError as error:
+                ended.append(type(error))
+                raise
+        return await asked(how, sql, args)
 
-    monkeypatch.setattr("escrow.database._lent", lent_slowly)
+    monkeypatch.setattr("escrow.database._asked", asked_slowly)
     return ended
 
 

@@ -48,6 +48,7 @@ async def test_nobody_is_remembered_who_is_nobody(world: World) -> None:
         for _ in range(2):
             assert await keys.actor(tokens.new().text) is None
             assert await keys.actor("ek_nothing") is None
+            assert await keys.actor("ek_\ud800") is None
     assert len(statements) == 2
     assert len(keys) == 0
 
