@@ -366,8 +366,9 @@ class _Tracer:
                 self._look([node], scope)
 
     def _each(self, node: Any, scope: _Scope) -> list[Cell]:
-        """The elements of an array, if that is a parameter."""
-        cell = self._value(node, scope)
+        """The elements of an array, if that is a parameter, or a text that is taken apart (`database.listed`)."""
+        is_text = isinstance(node, ast.FuncCall) and node.funcname[-1].sval == "string_to_array"
+        cell = self._value(node.args[0] if is_text else node, scope)
         return [("each", cell[1])] if cell is not None and cell[0] == "$" else []
 
     def _pairs(self, one: Any, other: Any) -> Iterator[tuple[Any, Any]]:

@@ -306,3 +306,4 @@ def test_a_kind_of_statement_that_nobody_has_thought_of_is_told() -> None:
 def test_a_new_statement_that_names_no_contract_is_told() -> None:
     assert len(_judged({"SELECT FROM milestones WHERE id = $1"})[1]) == 1
     assert _judged({"SELECT FROM milestones WHERE contract_id = ANY ($1)"}) == (0, [])  # a list
+    assert _judged({f"SELECT FROM milestones WHERE contract_id = ANY ({database.listed('$1')})"}) == (0, [])
