@@ -95,7 +95,7 @@ class KnownKeys:
 
     def was_right(self, token: str) -> bool:
         """Whether a key had this token when it was last asked for: a guess about the next time, no right to anything."""
-        return tokens.read(token) is not None and _mark(token) in self._right
+        return _mark(token) in self._right
 
     def forget(self) -> None:
         """Remember nothing, nor what is being asked just now: it may have been read before what has changed."""
