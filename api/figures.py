@@ -84,7 +84,7 @@ def _standby() -> Iterator[Figure]:
         return
     standing = standby.standing()
     said = "Operations of lists and the feed of this process, by who answered and why"
-    yield counted("earnest_list_reads", said, "by", [(by, standby.reads[by]) for by in Read])
+    yield counted("earnest_list_reads", said, "by", [(by, standby.reads.get(by, 0)) for by in Read])
     said = "Whether this process reads lists from the standby: it answers, and is near enough"
     yield one("earnest_standby_read", said, int(standing.is_read))
     if standing.behind_seconds is not None:
@@ -97,7 +97,7 @@ def _executions(counts: Counts) -> Figure:
         "compiled": counts.compiled,
         "replayed": counts.replayed,
         "graphql_core": counts.uncompiled,
-        "fallback": counts.fallbacks.total(),
+        "fallback": sum(counts.fallbacks.values()),
     }
     said = "Operations that this process executed, by who completed them"
     return counted("earnest_operations", said, "by", by.items())

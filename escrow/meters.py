@@ -1,7 +1,9 @@
 """Counts and measures what this process does, for whoever asks: Prometheus by a scrape, OpenTelemetry by its exporter.
 
-A meter stands in the module whose work it measures. Adding to one is a look-up and an addition, without a lock: between reading
-and writing one value the interpreter changes no thread. What stands in the database isn't counted here but read when asked for.
+A meter stands in the module whose work it measures. Adding to one is a look-up and an addition, without a lock: the interpreter
+changes threads at calls and backward jumps alone, and between reading and writing a value there is neither (`dict.get` would be a
+call, and so would the missing keys of `collections.Counter`). What stands in the database isn't counted here but read when asked
+for.
 """
 
 from __future__ import annotations
@@ -71,15 +73,17 @@ class Counter(Meter):
 
     def __init__(self, name: str, said: str, *labels: str) -> None:
         super().__init__(name, said, *labels)
-        self._counts: dict[Labels, float] = {} if labels else {(): 0.0}
+        self._counts: dict[Labels, list[float]] = {} if labels else {(): [0.0]}
 
     def add(self, *labels: str, by: float = 1.0) -> None:
         """It happened; the labels in their order."""
-        counts = self._counts
-        counts[labels] = counts.get(labels, 0.0) + by
+        known = self._counts.get(labels)
+        if known is None:
+            known = self._counts.setdefault(labels, [0.0])
+        known[0] += by
 
     def _values(self) -> Iterator[Value]:
-        for labels, count in list(self._counts.items()):
+        for labels, (count,) in list(self._counts.items()):
             yield Value(self._named(labels), count)
 
 

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -97,7 +97,8 @@ class Replica:
 
     url: str
     primary_url: str
-    reads: Counter[Read] = field(default_factory=Counter)
+    reads: defaultdict[Read, int] = field(default_factory=lambda: defaultdict(int))
+    """How often each. Threads count here: see `escrow.meters`."""
     replayed: int | None = None
     """Bytes of the write-ahead log that it has replayed for certain; `None` while it doesn't answer."""
     caught_up_at: float | None = None

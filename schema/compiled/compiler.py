@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections import Counter, OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -73,8 +73,8 @@ class Counts:
     """Completed by graphql-core over recorded values, since there was an error or something that only it can do."""
     uncompiled: int = 0
     """Left to graphql-core because the operation was not compiled yet."""
-    fallbacks: Counter[str] = field(default_factory=Counter)
-    """Left to graphql-core because the operation can't be compiled, by why."""
+    fallbacks: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """Left to graphql-core because the operation can't be compiled, by why. Threads count here: see `escrow.meters`."""
 
 
 class Compiler:
