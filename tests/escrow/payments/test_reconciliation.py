@@ -16,7 +16,7 @@ from escrow.access import PROVIDER
 from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.money import Money
-from escrow.payments import flow, leases, orders, reconciliation
+from escrow.payments import flow, orders, reconciliation
 from escrow.payments.book_differences import DifferenceKind
 from escrow.payments.movements import Movement, MovementKind
 from escrow.payments.reconciliation import OpenDifference, book_costs, open_differences, pull, reconcile
@@ -390,8 +390,6 @@ async def played(sandbox: Sandbox) -> Deal:
 async def test_the_sandboxs_books_and_ours_agree_whatever_it_is_told_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing that failed is tried again while it is looked at: that would move money anew.
     monkeypatch.setattr(flow, "TRY_AGAIN_SECONDS", 1e6)
-    # So many are claimed together that on a busy machine the last one's lease would have ended before its turn.
-    monkeypatch.setattr(leases, "LEASE_SECONDS", 3_600.0)
     sandbox = Sandbox(settle_seconds=0.0, slow_seconds=0.0)
     await played(sandbox)
     # Whatever the provider changes its mind about, it has.

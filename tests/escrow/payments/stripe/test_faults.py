@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from escrow.payments import flow, leases, reconciliation
+from escrow.payments import flow, reconciliation
 from escrow.payments import payees as payees_of_ours
 from escrow.payments.calls import CALL_SECONDS_MAX, Step
+from escrow.payments.leases import LEASE_SECONDS
 from escrow.payments.movements import MovementKind
 from escrow.payments.results import Failed, Prepared, ProviderError, StoredFault, Succeeded, Unknown
 from escrow.payments.stripe import client
@@ -249,5 +250,5 @@ async def test_one_number_says_how_long_a_call_may_take() -> None:
     client = Client(StripeAccess(key=KEY, webhook_secrets=("whsec_x",), return_url="https://a.example"))
     assert client._http._timeout == aiohttp.ClientTimeout(total=CALL_SECONDS_MAX)
     assert {vars(module)["CALL_SECONDS_MAX"] for module in (flow, payees_of_ours)} == {CALL_SECONDS_MAX}
-    assert leases.LEASE_SECONDS >= 2 * CALL_SECONDS_MAX, "a look-up and a call, both as slow as they may be"
+    assert LEASE_SECONDS >= 2 * CALL_SECONDS_MAX, "a look-up and a call, both as slow as they may be"
     await client.close()
