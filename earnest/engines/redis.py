@@ -17,7 +17,8 @@ from pathlib import Path
 from earnest.engines.processes import POLL_SECONDS, Record, end, launch, lines_since, open_log
 from earnest.run.refusing import CannotStart
 
-START_SECONDS = 15.0
+START_SECONDS = 120.0
+"""As long as PostgreSQL has, since a busy machine is as slow with either; a start that fails says so at once."""
 STOP_SECONDS = 10.0
 ANSWER_SECONDS = 20.0
 """How long a program may take to tell its version."""

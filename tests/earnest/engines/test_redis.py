@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from earnest.engines import redis
+from earnest.engines import postgres, redis
 from earnest.run.refusing import CannotStart
 
 
@@ -80,3 +80,7 @@ def test_a_program_that_does_not_run_here_counts_as_none(machine: Path, monkeypa
     monkeypatch.setattr(redis, "built_in_path", lambda: None)
     with pytest.raises(CannotStart, match="no redis-server on the PATH"):
         redis.find_program()
+
+
+def test_a_busy_machine_has_as_long_to_start_it_as_to_start_postgresql() -> None:
+    assert redis.START_SECONDS == postgres.START_SECONDS
