@@ -34,6 +34,10 @@ from tests.patience import PATIENCE_SECONDS
 HELD_MAX_MS: Final = 10.0
 """Most take less than 1 ms, also on a crowded machine; without the annex some take 25."""
 
+TRIES: Final = 5
+"""How often what held it for longer is asked at most: what asks for too much does so each time, and a virtual machine that was
+held up itself, which counts as processor time, doesn't."""
+
 PLAN: Final = 200
 
 
@@ -188,14 +192,17 @@ def _kinds(people: People, contract_ids: list[str]) -> dict[str, tuple[str, dict
 
 async def test_no_request_holds_the_loop(people: People, front: Front) -> None:
     contract_ids = [(await people.deployment.propose(*["10.00"] * PLAN)).id for _ in range(4)]
-    held = {}
+    held: dict[tuple[str, str], float] = {}
     for name, (query, variables) in _kinds(people, contract_ids).items():
-        body = orjson.dumps({"query": query, "variables": variables})
-        for time_ in ("first", "second"):  # graphql-core runs it, then it is compiled
-            turns = Turns()
-            with turns.watched():  # a task, since the turn that goes on here began unwatched
-                await asyncio.create_task(front.post(body, people.client.token))
-            held[name, time_] = turns.longest
+        for number in range(TRIES):
+            body = orjson.dumps({"query": f"{query} # {number}", "variables": variables})
+            for time_ in ("first", "second"):  # graphql-core runs it, then it is compiled
+                turns = Turns()
+                with turns.watched():  # a task, since the turn that goes on here began unwatched
+                    await asyncio.create_task(front.post(body, people.client.token))
+                held[name, time_] = min(turns.longest, held.get((name, time_), turns.longest))
+            if max(held[name, "first"], held[name, "second"]) <= HELD_MAX_MS:
+                break
     assert {what: round(found, 1) for what, found in held.items() if found > HELD_MAX_MS} == {}
 
 

@@ -31,7 +31,7 @@ async def redis(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
     A ring may take its time: on a busy machine Redis is slow to answer, and not away.
     """
-    monkeypatch.setattr(bell, "RING_TIMEOUT_SECONDS", 10.0)
+    monkeypatch.setattr(bell, "RING_TIMEOUT_SECONDS", 60.0)
     engine = EmbeddedRedis(sockets=sockets, log=sockets / "redis.log", record=Record(sockets / "processes.json"))
     await engine.start()
     await bell.connect(engine.url)

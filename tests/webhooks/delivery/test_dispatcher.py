@@ -159,12 +159,15 @@ async def test_a_name_without_an_address_uses_up_no_attempt() -> None:
 
         await until(handed_back)
         found = await lane()
-        assert (found["failures"], found["seconds"] > 50) == (0, True)
+        assert (found["failures"], found["seconds"] > PAUSE_SECONDS / 2) == (0, True)
         assert await database.fetch_value("SELECT error FROM delivery_attempts") == "DNS_FAILED"
         assert (await health_of(end.id))["failures"] == 1
 
 
-async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_attempts() -> None:
+async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_attempts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sending, "OWN_FAULT_SECONDS", PAUSE_SECONDS)
     there = await Deployment.make()
     async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
@@ -190,7 +193,7 @@ async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_atte
         )
         assert waiting is not None
         assert (waiting["failures"], waiting["token"]) == (0, None)
-        assert 50 < waiting["seconds"] <= sending.OWN_FAULT_SECONDS
+        assert PAUSE_SECONDS / 2 < waiting["seconds"] <= PAUSE_SECONDS
 
 
 async def _faulty_post(by: Sender, *, url: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -243,6 +246,7 @@ async def test_what_a_callers_recorders_keep_beside_a_trace_goes_back_to_the_cal
 
 async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sender, "post", _faulty_post)
+    monkeypatch.setattr(sending, "OWN_FAULT_SECONDS", PAUSE_SECONDS)
     there = await Deployment.make()
     async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
@@ -256,7 +260,7 @@ async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkey
 
         await until(handed_back)
         found = await lane()
-        assert (found["failures"], found["seconds"] > 50) == (0, True)
+        assert (found["failures"], found["seconds"] > PAUSE_SECONDS / 2) == (0, True)
     delivery_id = await database.fetch_value("SELECT delivery_id FROM delivery_attempts")
     (attempt,) = (await queries.ATTEMPTS.pages([delivery_id], "delivery_id", limit=10, after=None))[delivery_id]
     assert attempt.error is ErrorClass.INTERRUPTED
