@@ -11,8 +11,9 @@ from tests.patience import PATIENCE_SECONDS
 
 @pytest.fixture(autouse=True)
 def answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks whether we are ready waits for the database: on a busy machine it is slow, and not away."""
-    monkeypatch.setattr("api.health.DATABASE_TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    """Whoever asks whether we are ready, or for figures, waits for the database: on a busy machine it is slow, and not away."""
+    for waits in ("api.health.DATABASE_TIMEOUT_SECONDS", "api.metrics.TIMEOUT_SECONDS"):
+        monkeypatch.setattr(waits, PATIENCE_SECONDS)
 
 
 @pytest.fixture

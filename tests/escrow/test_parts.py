@@ -364,7 +364,7 @@ SLOWLY = {"autovacuum_naptime": "1s", "autovacuum_vacuum_cost_delay": "100ms", "
 async def test_a_step_has_postgresql_vacuum_its_table_another_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "LOCK_TRIES", 3)
+    monkeypatch.setattr(migrate, "LOCK_TRIES", 20)
     monkeypatch.setattr(migrate, "PAUSE_SECONDS", 0.0)
     step = type("Migration", (Before,), {"operations": [RunSQL("ALTER TABLE crowded ADD COLUMN colour TEXT")]})
     async with own_postgres(tmp_path, SLOWLY) as url:

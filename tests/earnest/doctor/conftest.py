@@ -15,9 +15,17 @@ from redis.asyncio import Redis
 
 from earnest.engines import Engines
 from escrow.migrate import migrate
+from tests.patience import PATIENCE_SECONDS
 from tests.workers.process import until
 
 ROLE = "operated"
+
+
+@pytest.fixture(autouse=True)
+def answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is looked at is waited for: on a busy machine it is slow, and says something in the end."""
+    for one in ("addresses", "database_server", "redis_server", "standby_server"):
+        monkeypatch.setattr(f"earnest.doctor.{one}.ANSWER_SECONDS", PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
