@@ -40,7 +40,8 @@ OF_REFUSALS: Final[Mapping[str, Explained]] = {
     ),
     ErrorCode.FORBIDDEN: Explained(
         when="You may see it, but not do this: it is the other side's to do, it isn't your turn, or your role or your "
-        "key's scopes don't reach so far. A query that a key may not ask is answered by a top-level error of the same code.",
+        "key's scopes don't reach so far; or your key or session ended before this mutation of an operation with several "
+        "began. A query that a key may not ask is answered by a top-level error of the same code.",
         message="Only the client may do this.",
         details={"sides": ["CLIENT"]},
         remedy="Act with the key of who may: `allowedActions` says it beforehand, for each action and with the reason. If "

@@ -130,7 +130,7 @@ class EventStream:
                     reach=self._door.reach,
                     live=live,
                     budget=self._budget,
-                    still=self._asking.actor,
+                    still=self._asking.still,
                 )
                 started = await self._door.runner.start(self._operation, context, only_reading=self._only_reading)
                 if isinstance(started, Stream):

@@ -309,7 +309,7 @@ class _Socket:
             reach=self._door.reach,
             live=live,
             budget=budget,
-            still=asking.actor,
+            still=asking.still,
         )
         with spans.span("operation", Kind.SERVER, earnest_operation=(operation.name or "")[:NAME_CHARACTERS_MAX]):
             started = await self._started(operation, context, budget)
