@@ -164,7 +164,8 @@ OF_OPERATIONS: Final[Mapping[str, Explained]] = {
         "before: see [After a restore](/docs/integrating/sync#after-a-restore).",
     ),
     "DOCUMENT_NOT_FOUND": Explained(
-        when="No document is registered under this `documentId`, or the deployment answers registered documents only.",
+        when="No document is registered under this `documentId`, or the deployment answers registered documents only. A "
+        "subscription ends with it when its document is taken back.",
         message="There is no document sha256:…: `earnest documents add` registers one.",
         remedy="Have the operator register the document, or send its text as `query` where that is allowed.",
     ),
