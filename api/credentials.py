@@ -7,13 +7,14 @@ from typing import Final
 from api.identity_tokens import BadToken, IdentityTokens
 from escrow.access import Actor
 from escrow.accounts import tokens
+from escrow.accounts.authentication import OpensNothing
 from escrow.accounts.known_keys import KnownKeys
 from escrow.accounts.usage import KeyUsage
 
 TOKEN_CHARACTERS_MAX: Final = 200
 
 
-class BadCredentials(Exception):
+class BadCredentials(OpensNothing):
     """Credentials came, but they name nobody: unknown, expired, revoked, or not a bearer token."""
 
     def __init__(self, message: str, reason: str) -> None:

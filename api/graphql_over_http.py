@@ -105,7 +105,7 @@ class GraphQLEndpoint:
             sandbox=self._door.sandbox,
             reach=self._door.reach,
             budget=budget,
-            still=asking.actor,
+            still=asking.still,
         )
         goes_on = accepted.streams and await self._door.runner.goes_on(operation, context)
         media_type = accepted.media_type(goes_on=goes_on)

@@ -50,7 +50,8 @@ async def add(name: str, text: str) -> str:
 
 
 async def remove(identifier: str) -> bool:
-    """Take a document back; answers whether it was registered. Processes that know it may answer it for a minute yet."""
+    """Take a document back; answers whether it was registered. Processes that know it may answer it for a minute yet,
+    and then end subscriptions to it."""
     tag = await database.execute("DELETE FROM documents WHERE sha256 = $1", identifier.removeprefix(PREFIX))
     return tag != "DELETE 0"
 

@@ -40,7 +40,8 @@ OF_REFUSALS: Final[Mapping[str, Explained]] = {
     ),
     ErrorCode.FORBIDDEN: Explained(
         when="You may see it, but not do this: it is the other side's to do, it isn't your turn, or your role or your "
-        "key's scopes don't reach so far. A query that a key may not ask is answered by a top-level error of the same code.",
+        "key's scopes don't reach so far; or your key or session ended before this mutation of an operation with several "
+        "began. A query that a key may not ask is answered by a top-level error of the same code.",
         message="Only the client may do this.",
         details={"sides": ["CLIENT"]},
         remedy="Act with the key of who may: `allowedActions` says it beforehand, for each action and with the reason. If "
@@ -163,7 +164,8 @@ OF_OPERATIONS: Final[Mapping[str, Explained]] = {
         "before: see [After a restore](/docs/integrating/sync#after-a-restore).",
     ),
     "DOCUMENT_NOT_FOUND": Explained(
-        when="No document is registered under this `documentId`, or the deployment answers registered documents only.",
+        when="No document is registered under this `documentId`, or the deployment answers registered documents only. A "
+        "subscription ends with it when its document is taken back.",
         message="There is no document sha256:…: `earnest documents add` registers one.",
         remedy="Have the operator register the document, or send its text as `query` where that is allowed.",
     ),

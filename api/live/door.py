@@ -112,3 +112,10 @@ class Asking:
             self._found = await self._door.actor(self._authorization, self._address)
             self._asked_at = now
         return self._found
+
+    async def still(self) -> Actor | None:
+        """Who it is by now. Of a key or a session that is what is remembered, which the bell ends, and hardly ever a statement;
+        a token of an identity provider's is remembered by `actor` alone. Raises as `Door.actor`."""
+        if self._found is None or self._found.until is None:
+            self._asked_at = float("-inf")
+        return await self.actor()

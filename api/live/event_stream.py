@@ -27,7 +27,8 @@ from escrow.live.key_lifetimes import Ended, Ending
 from schema.engine.budget import Budget, OverBudget
 from schema.engine.context import Context, Live
 from schema.engine.execution import NotAQuery, Operation
-from schema.engine.streaming import Payload, Stream
+from schema.engine.streaming import Payload, Refused, Stream
+from schema.engine.told import Answer
 from schema.error_codes import coded
 
 CONTENT_TYPE: Final = b"text/event-stream; charset=utf-8"
@@ -130,7 +131,7 @@ class EventStream:
                     reach=self._door.reach,
                     live=live,
                     budget=self._budget,
-                    still=self._asking.actor,
+                    still=self._asking.still,
                 )
                 started = await self._door.runner.start(self._operation, context, only_reading=self._only_reading)
                 if isinstance(started, Stream):
@@ -156,7 +157,7 @@ class EventStream:
             if isinstance(started, Stream):
                 await self._follow(started)
             else:
-                await self._say(_next(Payload(started.json(), None)) + _COMPLETE, is_last=True)
+                await self._say_last(started)
 
     async def _connect(self, stack: AsyncExitStack) -> Live | None:
         actor = self._actor
@@ -176,6 +177,8 @@ class EventStream:
                 await self._say(_next(await stream.next()))
         except Ended as error:
             self._closing = self._closing or OF_ENDING[error.ending]
+        except Refused as refused:
+            await self._say_last(refused.answer)
         finally:
             self._stream = None
             stream.close()
@@ -199,6 +202,9 @@ class EventStream:
         finally:
             self._waits_since = None
             self._said_at = time.monotonic()
+
+    async def _say_last(self, answer: Answer) -> None:
+        await self._say(_next(Payload(answer.json(), None)) + _COMPLETE, is_last=True)
 
     async def _end(self, closing: Closing) -> None:
         """The last words: an answer that is nothing but an error with the code, and `complete`."""

@@ -36,7 +36,7 @@ from schema.engine import costs
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context, Live
 from schema.engine.execution import LONG_BYTES, Operation
-from schema.engine.streaming import Stream
+from schema.engine.streaming import Refused, Stream
 from schema.engine.told import Answer, over_budget
 from schema.error_codes import coded
 
@@ -285,6 +285,8 @@ class _Socket:
             self.end(CREDENTIALS_ENDED)
         except Ended as error:
             self.end(OF_ENDING[error.ending])
+        except Refused as refused:
+            await self._refuse(operation_id, refused.answer)
         except _Gone:
             return  # the reading task hears of it
         except Exception:  # noqa: BLE001 - other operations of the connection go on
@@ -309,7 +311,7 @@ class _Socket:
             reach=self._door.reach,
             live=live,
             budget=budget,
-            still=asking.actor,
+            still=asking.still,
         )
         with spans.span("operation", Kind.SERVER, earnest_operation=(operation.name or "")[:NAME_CHARACTERS_MAX]):
             started = await self._started(operation, context, budget)
@@ -320,8 +322,11 @@ class _Socket:
             self._operations.pop(operation_id, None)
             await self._say(messages.complete(operation_id))
         else:
-            self._operations.pop(operation_id, None)
-            await self._say(messages.error(operation_id, started.body["errors"]))
+            await self._refuse(operation_id, started)
+
+    async def _refuse(self, operation_id: str, answer: Answer) -> None:
+        self._operations.pop(operation_id, None)
+        await self._say(messages.error(operation_id, answer.body["errors"]))
 
     async def _started(self, operation: Operation, context: Context, budget: Spending | None) -> Answer | Stream:
         """The answer or the answers; whoever is refused again and again for want of points waits for it."""

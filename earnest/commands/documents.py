@@ -98,16 +98,17 @@ def _in_manifest(manifest: object) -> Iterator[tuple[str, object]]:
 
 
 def _check(name: str, text: str) -> None:
-    from graphql import GraphQLError, parse, validate
-
+    """Refuse what nobody would be answered who names it."""
     from escrow.writing import storable
     from schema.build import executable
+    from schema.engine.limits import TooComplex
+    from schema.engine.parsing import WITH_A_KEY, read
 
     if storable(name) != name or "\0" in text:  # a comment may hold what the database doesn't
         raise CannotStart(f"{name} is not a document that can be kept: its name, or what is in it, is no text")
     try:
-        errors = validate(executable(), parse(text), max_errors=1)
-    except GraphQLError as error:
-        errors = [error]
+        errors = read(executable(), text, WITH_A_KEY).errors
+    except TooComplex as error:
+        raise CannotStart(f"{name} is no document that would be answered: {error}") from None
     if errors:
         raise CannotStart(f"{name} is not a document of this API: {errors[0].message}")

@@ -16,6 +16,10 @@ from escrow.accounts.inputs import spelling
 from escrow.accounts.tokens import Token
 
 
+class OpensNothing(Exception):
+    """Credentials name nobody, or nobody any more."""
+
+
 class Found(NamedTuple):
     """The actor of a key, and for how many seconds yet, by the database's clock; `None` without an expiry."""
 

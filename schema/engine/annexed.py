@@ -98,7 +98,9 @@ class Annexed(Generic[Asked]):
     async def _printed(self, operation: Asked, context: Context, budget: AtHome | None, only_queries: bool) -> Answer:
         await context.begin()
         # Made here, so that what it holds is let go of here: freeing thousands of objects takes milliseconds, too.
-        there = Context(actor=context.actor, sandbox=context.sandbox, reach=context.reach, budget=budget)
+        there = Context(
+            actor=context.actor, sandbox=context.sandbox, reach=context.reach, budget=budget, still=context.still
+        )
         answer = await self._runner.run(operation, there, only_queries=only_queries)
         return answer.as_printed(in_pieces(answer.body)) if answer.ran else answer
 

@@ -11,13 +11,15 @@ import strawberry
 from graphql import GraphQLError
 
 from escrow.access import Actor, Scope
+from escrow.accounts.authentication import OpensNothing
 from escrow.accounts.rules import is_operator
 from escrow.annex import at_home
+from escrow.errors import Forbidden
 from escrow.live.hub import Hub
 from escrow.live.key_lifetimes import Viewer
 from escrow.settings import Reach
 from schema.engine import costs
-from schema.engine.budget import Budget
+from schema.engine.budget import Budget, OverBudget
 from schema.engine.data_loaders import DataLoaders
 from schema.engine.limits import LIST_LENGTH_ASSUMED, LISTED_MAX
 from webhooks.owner.live import Watching
@@ -49,7 +51,8 @@ class Context:
     budget: Budget | None = None
     """What the operation is paid from, where it costs something."""
     still: Callable[[], Coroutine[Any, Any, Actor | None]] | None = None
-    """Finds out who asks by now, for what had to wait; raises for whoever may ask nothing any more. For the home loop."""
+    """Finds out who asks by now, for what had to wait; raises `OpensNothing` for whoever may ask nothing any more, or
+    `OverBudget` if that can't be paid. For the home loop."""
     data_loaders: DataLoaders = field(default_factory=DataLoaders)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""
@@ -57,6 +60,11 @@ class Context:
     """How many objects the lists without a page size have, all together, as far as they were read."""
     listed_price: float = costs.OBJECT
     """What each of them costs, by the dearest of these lists."""
+
+    has_acted: bool = False
+    """Whether the first of its mutations has begun."""
+    is_over: bool = False
+    """Whether what it came with opened nothing any more when the next mutation would have begun."""
 
     def afresh(self) -> Context:
         """The same operation, with nothing loaded or listed yet."""
@@ -66,6 +74,25 @@ class Context:
         """Its turn has come, which may have taken long: who asks is found out by now. Raises what `still` raises."""
         if self.still is not None:
             self.actor = await at_home(self.still)
+
+    async def acting(self) -> Actor:
+        """Whoever asks, for the next of its mutations to begin: from the second on found out by now, as others took a while.
+
+        Raises `Forbidden` if the key or session has ended meanwhile, and as `known`.
+        """
+        if self.has_acted and not self.is_over:
+            try:
+                await self.begin()
+            except (OpensNothing, OverBudget):
+                self.is_over = True
+        self.has_acted = True
+        actor = self.known()
+        if self.is_over:
+            what = "session" if actor.session_id is not None else "key" if actor.key_id is not None else "token"
+            raise Forbidden(
+                f"This {what} has ended since the operation began, so this was not done. Repeat it with one that is good."
+            )
+        return actor
 
     @property
     def account_id(self) -> str | None:

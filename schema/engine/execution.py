@@ -14,11 +14,9 @@ from typing import Any, Final, cast
 
 import orjson
 from graphql import (
-    DocumentNode,
     ExecutionResult,
     GraphQLError,
     GraphQLSchema,
-    OperationDefinitionNode,
     OperationType,
     assert_valid_schema,
     create_source_event_stream,
@@ -40,16 +38,21 @@ from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.engine.introspection import SchemaAnswers, is_about_the_schema
 from schema.engine.limits import Meter, TooComplex
-from schema.engine.parsing import READ_AT_ONCE_CHARACTERS, Document, Documents, NotRegistered, Prepared
+from schema.engine.parsing import READ_AT_ONCE_CHARACTERS, Document, Documents, NotRegistered, Prepared, pick
 from schema.engine.paying import Paying, beyond
 from schema.engine.sources import Source, SourceEvent
 from schema.engine.storable import unstorable
-from schema.engine.streaming import Groups, Stream, WithErrors, once_there
-from schema.engine.told import Answer, answer_of, cause_of, over_budget, public, refusal, told, too_complex
+from schema.engine.streaming import Groups, Refused, Stream, WithErrors, once_there
+from schema.engine.told import Answer, answer_of, cause_of, not_found, over_budget, public, refusal, told, too_complex
 
 NOT_STREAMED: Final = (
     "A subscription has no single answer: ask for it over a WebSocket (graphql-transport-ws) or with the header "
     "“Accept: text/event-stream”."
+)
+
+TAKEN_BACK: Final = (
+    "The document of this subscription is registered no more: subscribe to one that is. `earnest documents add` registers "
+    "it again."
 )
 
 NOT_PERSISTED: Final = "PersistedQueryNotSupported"
@@ -136,7 +139,7 @@ class Runner:
             return False  # it is told when the operation is run
         if document.node is None or document.errors:
             return False
-        node, _ = _pick(document.node, operation.name)
+        node, _ = pick(document.node, operation.name)
         return node is not None and node.operation is OperationType.SUBSCRIPTION
 
     async def run(self, operation: Operation, context: Context, *, only_queries: bool = False) -> Answer:
@@ -215,7 +218,7 @@ class Runner:
         except NotRegistered as error:
             if operation.query is None and operation.is_automatic:
                 return refusal([GraphQLError(NOT_PERSISTED, extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})])
-            return refusal([GraphQLError(str(error), extensions={"code": "DOCUMENT_NOT_FOUND"})])
+            return refusal([not_found(str(error))])
         except OverBudget as error:
             return over_budget(error, context)
 
@@ -288,11 +291,15 @@ class Runner:
             if paying.is_dear and self._annexed is not None:
                 return await self._annexed.answered(operation, context, source_event)
             async with self._turns.of(context.owner):
+                await self._documents.check(operation.query, operation.document_id)
                 return await self._answer_source_event(chosen, operation.variables, context, source_event)
 
         async def answer(source_event: SourceEvent) -> bytes | None:
             await paying.next()
-            json, beyond_it = await once_there(lambda: executed(source_event), context.check_viewer)
+            try:
+                json, beyond_it = await once_there(lambda: executed(source_event), context.check_viewer)
+            except NotRegistered:
+                raise Refused(refusal([not_found(TAKEN_BACK)])) from None
             paying.made(beyond_it)
             return json
 
@@ -328,7 +335,7 @@ class Runner:
         parsed = document.node
         if parsed is None or document.errors:
             return document.errors
-        node, errors = _pick(parsed, name)
+        node, errors = pick(parsed, name)
         if node is None:
             return errors
         is_long = node.loc is not None and len(node.loc.source.body) > READ_AT_ONCE_CHARACTERS
@@ -427,20 +434,3 @@ def _asked(chosen: Prepared, operation: Operation, context: Context) -> Hashable
         orjson.dumps(variables, option=orjson.OPT_SORT_KEYS),
         context.actor,
     )
-
-
-def _pick(document: DocumentNode, name: str | None) -> tuple[OperationDefinitionNode | None, list[GraphQLError]]:
-    """The operation that is meant: the one of that name, or the only one."""
-    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    if name is not None:
-        for node in operations:
-            if node.name is not None and node.name.value == name:
-                return node, []
-        return None, [GraphQLError(f"The query has no operation “{name}”.")]
-    if len(operations) == 1:
-        return operations[0], []
-    return None, [
-        GraphQLError("The query has several operations; name one in `operationName`.")
-        if operations
-        else GraphQLError("The query has no operation, only fragments.")
-    ]

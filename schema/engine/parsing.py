@@ -29,6 +29,7 @@ from escrow import meters
 from escrow.aside import aside
 from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine import costs
+from schema.engine.budget import Budget
 from schema.engine.context import Context
 from schema.engine.limits import Meter, TooComplex
 from schema.engine.storable import unstorable_literals
@@ -58,6 +59,11 @@ class Most:
     characters: int
     tokens: int
     why: str = ""
+
+    def check(self, text: str) -> None:
+        """Raise `TooComplex` for one of more characters."""
+        if len(text) > self.characters:
+            raise TooComplex(f"The query has {len(text)} characters; at most {self.characters} are allowed{self.why}.")
 
 
 WITH_A_KEY: Final = Most(100_000, 3_000)
@@ -139,12 +145,17 @@ class Documents:
         Raises `NotRegistered`, `TooComplex` for a text that is too long, and `OverBudget` before an unknown one is read.
         """
         if text is None or self._only_registered:
-            text = await self._registered(text, identifier, context)
+            text = await self._registered(text, identifier, context.budget)
         known = self._remembered(text)
         if known is not None:
             return known
         meters.CACHES.add("documents", "miss")
         return await self._new(text, context)
+
+    async def check(self, text: str | None, identifier: str | None) -> None:
+        """Raise `NotRegistered` if it is answered no more, for what goes on for long: a document may be taken back."""
+        if text is None or self._only_registered:
+            await self._registered(text, identifier)
 
     def known(self, text: str | None) -> Document | None:
         """The document of a text that is remembered and may be answered as it is; `None` if it has to be looked for."""
@@ -157,22 +168,22 @@ class Documents:
             meters.CACHES.add("documents", "hit")
         return known
 
-    async def _registered(self, text: str | None, identifier: str | None, context: Context) -> str:
+    async def _registered(self, text: str | None, identifier: str | None, budget: Budget | None = None) -> str:
         wanted = identifier if identifier is not None else registered.id_of(text or "")
-        found = await self._text_of(wanted, context)
+        found = await self._text_of(wanted, budget)
         if found is not None:
             return found
         if identifier is not None:
             raise NotRegistered(f"There is no document {wanted[:80]}: `earnest documents add` registers one.")
         raise NotRegistered("Only registered documents are answered here: send the `documentId` of one.")
 
-    async def _text_of(self, identifier: str, context: Context) -> str | None:
+    async def _text_of(self, identifier: str, budget: Budget | None) -> str | None:
         if not registered.is_id(identifier):
             return None  # of any length: nobody remembers it
         found = self._texts.get(identifier)
         if found is None or found[0] < time.monotonic():
-            if context.budget is not None:
-                await context.budget.spend(costs.OPERATION)
+            if budget is not None:
+                await budget.spend(costs.OPERATION)
             text = await registered.text_of(identifier)
             self._texts[identifier] = found = (time.monotonic() + REGISTERED_SECONDS, text)
             self._texts.move_to_end(identifier)
@@ -182,14 +193,13 @@ class Documents:
 
     async def _new(self, text: str, context: Context) -> Document:
         most = WITH_A_KEY if context.actor is not None else WITHOUT_A_KEY
-        if len(text) > most.characters:
-            raise TooComplex(f"The query has {len(text)} characters; at most {most.characters} are allowed{most.why}.")
+        most.check(text)
         if context.budget is not None:
             await context.budget.spend(costs.of_reading(text))
         if len(text) <= READ_HERE_CHARACTERS:
-            document = self._read(text, most)
+            document = read(self._schema, text, most)
         else:
-            document = await aside(lambda: self._read(text, most), owner=context.owner)
+            document = await aside(lambda: read(self._schema, text, most), owner=context.owner)
         self._keep(text, document)
         return document
 
@@ -201,22 +211,42 @@ class Documents:
             oldest, _ = self._kept.popitem(last=False)
             self._characters -= len(oldest)
 
-    def _read(self, text: str, most: Most) -> Document:
-        try:
-            node = parse(text, max_tokens=most.tokens)
-            errors = validate(self._schema, node, max_errors=VALIDATION_ERRORS_MAX)
-        except GraphQLError as error:
-            if error.message.endswith("tokens. Parsing aborted."):
-                raise TooComplex(f"The query has more than {most.tokens} tokens{most.why}.") from None
-            if error.message.endswith("too deeply. Parsing aborted."):
-                raise TooComplex("The query is nested too deeply.") from None
-            return Document(None, [error])
-        except RecursionError:
+
+def pick(document: DocumentNode, name: str | None) -> tuple[OperationDefinitionNode | None, list[GraphQLError]]:
+    """The operation that is meant: the one of that name, or the only one."""
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if name is not None:
+        for node in operations:
+            if node.name is not None and node.name.value == name:
+                return node, []
+        return None, [GraphQLError(f"The query has no operation “{name}”.")]
+    if len(operations) == 1:
+        return operations[0], []
+    return None, [
+        GraphQLError("The query has several operations; name one in `operationName`.")
+        if operations
+        else GraphQLError("The query has no operation, only fragments.")
+    ]
+
+
+def read(schema: GraphQLSchema, text: str, most: Most) -> Document:
+    """A text, parsed and validated. Raises `TooComplex` for what is too long, or too deep to be read."""
+    most.check(text)
+    try:
+        node = parse(text, max_tokens=most.tokens)
+        errors = validate(schema, node, max_errors=VALIDATION_ERRORS_MAX)
+    except GraphQLError as error:
+        if error.message.endswith("tokens. Parsing aborted."):
+            raise TooComplex(f"The query has more than {most.tokens} tokens{most.why}.") from None
+        if error.message.endswith("too deeply. Parsing aborted."):
             raise TooComplex("The query is nested too deeply.") from None
-        _forget_tokens(node)
-        if any(error.message == "Validation aborted." for error in errors):
-            raise TooComplex("The query repeats the same fields too often.")
-        return Document(node, errors or unstorable_literals(text, node))
+        return Document(None, [error])
+    except RecursionError:
+        raise TooComplex("The query is nested too deeply.") from None
+    _forget_tokens(node)
+    if any(error.message == "Validation aborted." for error in errors):
+        raise TooComplex("The query repeats the same fields too often.")
+    return Document(node, errors or unstorable_literals(text, node))
 
 
 def _forget_tokens(document: DocumentNode) -> None:

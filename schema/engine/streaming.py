@@ -19,6 +19,7 @@ from escrow.live.hub import PAUSES_SECONDS
 from schema.engine.pouring import Chorus, Found, Outlet, Pouring
 from schema.engine.shared_answer import SharedAnswer
 from schema.engine.sources import Source, SourceEvent
+from schema.engine.told import Answer
 
 ANSWERS_KEPT_MAX: Final = 32
 """Answers that a group keeps for those of it that come later; whoever comes later still has it executed again."""
@@ -29,6 +30,14 @@ T = TypeVar("T")
 
 Execute = Callable[[SourceEvent], Awaitable[bytes | None]]
 """Executes the operation for a source event: the JSON of the answer, or `None` if there is nothing to say any more."""
+
+
+class Refused(Exception):
+    """The stream is over, and its connection is not: what was asked for is answered no more. `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class WithErrors(bytes):
@@ -150,7 +159,7 @@ class Stream:
         return self._source.is_too_slow
 
     async def next(self) -> Payload:
-        """The next answer, as soon as there is one. Raises `escrow.live.key_lifetimes.Ended` when the stream is over."""
+        """The next answer, as soon as there is one. Raises `escrow.live.key_lifetimes.Ended` or `Refused` when it is over."""
         if self._held is not None:
             held, self._held = self._held, None
             return held

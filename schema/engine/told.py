@@ -62,6 +62,11 @@ def too_complex(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX"})
 
 
+def not_found(message: str) -> GraphQLError:
+    """What an operation is refused with whose document isn't registered."""
+    return GraphQLError(message, extensions={"code": "DOCUMENT_NOT_FOUND"})
+
+
 def refusal(errors: list[GraphQLError]) -> Answer:
     """The answer to an operation that did not run: errors only."""
     return Answer({"errors": [formatted(error) for error in errors]}, ran=False)

@@ -137,9 +137,8 @@ def _field(
 
 async def _resolve(info: Info, handler: Handler[I, P], given: I, payload_type: type[P]) -> P:
     context = info.context
-    actor = context.known()
     try:
-        call = Call(context, actor, _idempotency(info, given))
+        call = Call(context, await context.acting(), _idempotency(info, given))
         payload = await handler(call, given)
     except DomainError as refusal:
         return await _refused(payload_type, refusal, given, context)
@@ -156,6 +155,7 @@ async def _resolve_for_anybody(info: Info, handler: Handler[I, P], given: I, pay
     try:
         if key_of(info) is not None:
             raise InvalidInput("This takes no idempotency key: keys belong to accounts.", field="idempotencyKey")
+        context.has_acted = True
         return await handler(Call(context, context.actor or _NOBODY, None), given)
     except DomainError as refusal:
         return payload_type(user_errors=UserError.all_of(refusal))

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from graphql import GraphQLObjectType, is_required_argument, parse, print_ast
 
-from escrow import database
+from api.app import create_app
+from escrow import database as db
 from escrow.access import Scope
 from escrow.accounts import known_keys
 from escrow.accounts.known_keys import KnownKeys
+from escrow.settings import PaymentProvider, Settings
 from schema.build import executable
+from schema.engine.execution import LONG_BYTES
 from schema.error_codes import coded
 from tests.api.asked import FOR_ANYBODY
 from tests.api.client import Caller, People, door, with_key
+from tests.api.test_journey import proposal
+from tests.factories import SECRET_KEY
 
 QUERIES = executable().query_type
 QUERY_FIELDS = sorted(QUERIES.fields) if QUERIES else []
 MUTATIONS = executable().mutation_type
 MUTATION_FIELDS = sorted(MUTATIONS.fields) if MUTATIONS else []
+
+THREE = """mutation ($offer: ProposeContractInput!, $revoked: RevokeApiKeyInput!) {
+    first: proposeContract(input: $offer) { contract { title } userErrors { code message } }
+    revoked: revokeApiKey(input: $revoked) { apiKey { revokedAt } userErrors { code message } }
+    second: proposeContract(input: $offer) { contract { title } userErrors { code message } }
+    third: proposeContract(input: $offer) { contract { title } userErrors { code message } }
+}"""
 
 ONE_OF = {"CommandInput": '{declineContract: {contractId: "x"}}'}
 """Values of inputs of which no field is required, but one must be given."""
@@ -69,10 +82,10 @@ async def test_every_mutation_needs_credentials_and_writes_nothing_without(peopl
     field = MUTATIONS.fields[name]
     assert [argument for argument in field.args if is_required_argument(field.args[argument])] == ["input"]
     mutation = f"mutation {{ {name}(input: {_literal(field.args['input'].type)}) {{ userErrors {{ code }} }} }}"
-    before = await database.fetch_value("SELECT count(*) FROM events")
+    before = await db.fetch_value("SELECT count(*) FROM events")
     (error,) = await people.nobody.errors(print_ast(parse(mutation)))
     assert error["extensions"]["code"] == "UNAUTHENTICATED"
-    assert await database.fetch_value("SELECT count(*) FROM events") == before
+    assert await db.fetch_value("SELECT count(*) FROM events") == before
 
 
 async def test_without_credentials_typename_and_introspection_answer(people: People) -> None:
@@ -121,11 +134,40 @@ async def test_a_key_that_is_revoked_in_one_process_opens_nothing_in_another(
             now = known_keys.now()
             stopped.setattr(known_keys, "now", lambda: now)
             key_id = (await elsewhere.ask("{ viewer { keyId } }"))["viewer"]["keyId"]
-            with database.counting() as statements:
+            with db.counting() as statements:
                 await elsewhere.ask("{ viewer { keyId } }")
         assert statements == []
         await people.operator.done("revokeApiKey", {"keyId": key_id}, "apiKey { revokedAt }")
         assert (await elsewhere.post("{ viewer { role } }")).status_code == 401
+
+
+@pytest.mark.parametrize("length", [0, LONG_BYTES], ids=["at home", "in the annex"])
+async def test_of_an_operations_mutations_those_that_have_not_begun_when_its_key_is_revoked_do_not(
+    database: str, people: People, length: int
+) -> None:
+    """Those before are answered."""
+    key_id = (await people.client.ask("{ viewer { keyId } }"))["viewer"]["keyId"]
+    settings = Settings(
+        database_url=database,
+        redis_url="",
+        secret_keys=(SECRET_KEY,),
+        sandbox=True,
+        payment_provider=PaymentProvider.SANDBOX,
+    )
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.state.door.with_annex(database),
+        httpx.AsyncClient(transport=transport, base_url="http://earnest.test") as http,
+    ):
+        given = {"offer": proposal(people, "10.00"), "revoked": {"keyId": key_id}}
+        data = await Caller(http, people.client.token).ask(THREE + " " * length, given)
+    refused = "This key has ended since the operation began, so this was not done. Repeat it with one that is good."
+    assert data["first"]["contract"]["title"] == given["offer"]["title"]
+    assert data["revoked"]["apiKey"]["revokedAt"]
+    for name in ("second", "third"):
+        assert data[name] == {"contract": None, "userErrors": [{"code": "FORBIDDEN", "message": refused}]}
+    assert await db.fetch_value("SELECT count(*) FROM contracts") == 1
 
 
 async def test_a_key_that_was_not_made_for_reading_is_forbidden_to_read(people: People) -> None:

@@ -170,6 +170,16 @@ async def test_a_key_in_use_costs_nothing(people: People) -> None:
             assert len(statements) == expected
 
 
+async def test_many_mutations_look_at_what_is_remembered_of_the_key(people: People) -> None:
+    each = "proposeContract(input: $offer) { contract { id } userErrors { code } }"
+    query = f"mutation ($offer: ProposeContractInput!) {{ one: {each} two: {each} three: {each} }}"
+    async with door(keys=KnownKeys(term_seconds=3_600.0)) as http:
+        for expected in (7, 6):
+            with database.counting() as statements:
+                await Caller(http, people.client.token).ask(query, {"offer": proposal(people, "10.00")})
+            assert len(statements) == expected
+
+
 async def test_introspection_without_credentials_costs_nothing(people: People) -> None:
     with database.counting() as statements:
         await people.nobody.ask("{ __schema { types { name } } }")

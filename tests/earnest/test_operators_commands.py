@@ -193,6 +193,8 @@ class TestOnADatabase:
         [
             ("a.graphql", "{ nothing }", "is not a document of this API: Cannot query field"),
             ("a.graphql", "{", "is not a document of this API: Syntax Error"),
+            ("a.graphql", "{ viewer { role } } #" + "x" * 100_000, "at most 100000 are allowed"),
+            ("a.graphql", "{ viewer {" + " role" * 3_000 + " } }", "has more than 3000 tokens"),
             ("a.json", "{", "is not JSON"),
             ("a.json", "[]", "a manifest must be"),
             ("a.json", '{"x": 1}', "holds no document at “x”"),

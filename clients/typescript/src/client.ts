@@ -6,7 +6,7 @@ import { Patience, pause } from './retrying.js';
 import { StreamEnded, Transport } from './transport.js';
 
 const KEY_ENDED: readonly unknown[] = [4401, 4403, 'UNAUTHENTICATED'];
-const NEVER_RIGHT: readonly unknown[] = [4400, 4406, 'BAD_REQUEST', 'FORBIDDEN', 'NOT_FOUND', 'QUERY_TOO_COMPLEX'];
+const NEVER_RIGHT: readonly unknown[] = [4400, 4406, 'BAD_REQUEST', 'DOCUMENT_NOT_FOUND', 'FORBIDDEN', 'NOT_FOUND', 'QUERY_TOO_COMPLEX'];
 
 export interface Following {
   /** Where to begin if the place has no cursor: `LATEST`, unless said, or `BEGINNING`. */

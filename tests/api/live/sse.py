@@ -65,14 +65,20 @@ class EventStream:
 
 @asynccontextmanager
 async def opened(
-    served: Served, query: str, variables: dict[str, Any] | None = None, *, token: str | None = None, **headers: str
+    served: Served,
+    query: str | None,
+    variables: dict[str, Any] | None = None,
+    *,
+    token: str | None = None,
+    document_id: str | None = None,
+    **headers: str,
 ) -> AsyncIterator[EventStream]:
-    """A stream asked for by `POST`."""
+    """A stream asked for by `POST`, by the text of a document or the identifier of a registered one."""
     await served.begun()
     headers = {"accept": "text/event-stream"} | headers
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
-    body = {"query": query, "variables": variables or {}}
+    body = {"query": query, "documentId": document_id, "variables": variables or {}}
     async with (
         httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http,
         http.stream("POST", served.url, json=body, headers=headers) as response,

@@ -12,10 +12,12 @@ import pytest_asyncio
 
 from api.live.open_streams import Patience
 from api.rates.budgets import Rates
+from escrow import documents
 from escrow.annex import Annex
 from escrow.turns import UNDER_WAY_MAX
-from schema.engine import costs
-from schema.engine.execution import Runner
+from schema.engine import costs, parsing
+from schema.engine.execution import TAKEN_BACK, Runner
+from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import connected
 
@@ -58,6 +60,21 @@ async def test_an_answer_of_long_lists_is_made_in_the_annex_from_the_second_on(
             UPDATED.replace("subscription", "query").replace("contractUpdated", "contract"), {"id": deal.id}
         )
         assert there == asked["contract"]
+
+
+async def test_a_dear_stream_ends_with_its_document_too(annexed: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "REGISTERED_SECONDS", -1.0)  # nothing is believed without asking
+    identifier = await documents.add("updated.graphql", UPDATED)
+    deal = await annexed.people.deployment.propose(*["10.00"] * PLAN)
+    async with connected(annexed, token=annexed.people.client.token) as socket:
+        await socket.say(id="1", type="subscribe", payload={"documentId": identifier, "variables": {"id": deal.id}})
+        await annexed.readers(1)
+        await deal.accept()
+        assert (await socket.data())["contractUpdated"]["state"] == "ACTIVE"
+        await documents.remove(identifier)
+        await deal.fund()
+        failed = {"message": TAKEN_BACK, "extensions": coded("DOCUMENT_NOT_FOUND")}
+        assert await socket.hear() == {"id": "1", "type": "error", "payload": [failed]}
 
 
 async def test_replays_are_paid_for_event_by_event_and_wait_where_nothing_is_left(annexed: Served) -> None:

@@ -1,4 +1,4 @@
-"""Streams end with the key that they hang on, at the very place in the log where the key ended."""
+"""Streams end with the key that they hang on, at the very place in the log where the key ended; and with their document."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import pytest
 import pytest_asyncio
 
 from escrow import database as db
-from escrow import ids, log, pipeline
+from escrow import documents, ids, log, pipeline
 from escrow.access import Role
 from escrow.accounts import commands
 from escrow.accounts.authentication import Life, authenticate, lives
 from escrow.ids import Kind
 from escrow.live.hub import Hub
+from schema.engine import parsing
+from schema.engine.execution import TAKEN_BACK
 from schema.error_codes import coded
 from tests.api.client import Caller, with_key
 from tests.api.live.serving import Served, serve
@@ -212,3 +214,30 @@ async def test_a_mediator_that_is_dismissed_while_its_stream_begins_is_told_to_b
     assert answer.status_code == 503
     assert answer.json()["errors"][0]["extensions"]["code"] == "GOING_AWAY"
     assert served.door.hub.readers == 0
+
+
+async def test_a_stream_whose_document_is_taken_back_ends_and_its_connection_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsing, "REGISTERED_SECONDS", -1.0)  # nothing is believed without asking
+    people, identifier = served.people, await documents.add("events.graphql", EVENTS)
+    deal = await people.deployment.propose()
+    failed = [{"message": TAKEN_BACK, "extensions": coded("DOCUMENT_NOT_FOUND")}]
+    async with (
+        connected(served, token=people.client.token) as socket,
+        opened(served, None, token=people.client.token, document_id=identifier) as stream,
+    ):
+        await socket.say(id="by identifier", type="subscribe", payload={"documentId": identifier})
+        by_text = await socket.subscribe(EVENTS)
+        await served.readers(3)
+        await documents.remove(identifier)
+        await deal.accept()
+        said = {message["id"]: message for message in (await socket.hear(), await socket.hear())}
+        assert said["by identifier"] == {"id": "by identifier", "type": "error", "payload": failed}
+        assert said[by_text]["payload"] == {"data": {"events": {"type": "contract.accepted"}}}
+        assert (await stream.hear()).data == {"errors": failed}
+        assert (await stream.hear()).event == "complete"
+        await stream.ended()
+        await served.readers(1)
+        await deal.fund()
+        assert (await socket.event())["type"] == "deposit.started"

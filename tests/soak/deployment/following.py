@@ -7,14 +7,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
 from websockets.asyncio.client import connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from escrow import cursors
@@ -30,7 +31,26 @@ SILENCE_SECONDS_MAX: Final = 40.0
 CLOSE_SECONDS: Final = 0.2
 MIRRORED_EVERY_SECONDS: Final = 2.0
 WAY_OUT: Final = (aiohttp.ClientError, WebSocketException, OSError, TimeoutError, EOFError)
-"""How a stream may end at any moment."""
+"""How a stream may end at any moment, unless it was told why by a word that no blow explains."""
+
+EXPLAINED: Final = frozenset({"GOING_AWAY", 1001, "INTERNAL", 1011, "TOO_SLOW", 4429, 4408, "RATE_LIMITED", 429})
+"""With which codes processes that die, stand still, have lost their database or too much to do end streams, or refuse them; HTTP
+has all from 500 on beside. Of a fault inside there is a line in the log of its process, which has to be explained there."""
+
+
+class Told(EOFError):
+    """A stream was ended, or refused, by a word."""
+
+    def __init__(self, code: object, said: object) -> None:
+        super().__init__(str(said))
+        self.code = code
+
+    @classmethod
+    def by(cls, errors: Sequence[dict[str, Any]]) -> Told:
+        """By GraphQL's errors; what no blow explains counts before what one does."""
+        codes = [one.get("extensions", {}).get("code") for one in errors]
+        return cls(next((code for code in codes if not _is_explained(code)), codes[0]), errors)
+
 
 Heard = tuple[str, str, int]
 """Cursor, stream and sequence of an event."""
@@ -46,6 +66,8 @@ class Follower:
     chance: random.Random
     heard: list[Heard] = field(default_factory=list)
     visits: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    """What it was told that no blow explains, by the words."""
 
     async def follow(self) -> None:
         """For ever."""
@@ -59,8 +81,11 @@ class Follower:
                         leaves_after -= 1
                         if leaves_after <= 0:
                             break
-            except WAY_OUT:
-                self.api.counts["streams broken"] += 1
+            except WAY_OUT as error:
+                if _is_explained(_code(error)):
+                    self.api.counts["streams broken"] += 1
+                else:
+                    self.refused[str(error)] += 1
             await asyncio.sleep(self.chance.uniform(0, 0.3))
 
     @property
@@ -88,12 +113,14 @@ class Follower:
                 match await hear():
                     case {"type": "ping"}:
                         await socket.send('{"type":"pong"}')
+                    case {"payload": [*errors]} | {"payload": {"errors": [*errors]}}:
+                        raise Told.by(errors)
                     case {"type": "next", "payload": {"data": {"events": event}}}:
                         yield event
                     case {"type": "connection_ack"}:
                         pass
                     case other:
-                        raise EOFError(str(other))
+                        raise Told("no word of the protocol", other)
 
     async def _by_events(self) -> AsyncGenerator[dict[str, Any], None]:
         headers = {"authorization": f"Bearer {self.person.token}", "accept": "text/event-stream"}
@@ -102,13 +129,30 @@ class Follower:
         url = f"{self.api.url}/graphql"
         async with self.api.session.post(url, json=body, headers=headers, timeout=timeout) as answer:
             if answer.status != 200:
-                raise EOFError(str(answer.status))
+                raise Told(answer.status, f"{answer.status} {await answer.text()}")
             async for line in answer.content:
                 if line.startswith(b"data: {"):
                     said = json.loads(line.removeprefix(b"data: "))
                     if "errors" in said:
-                        raise EOFError(str(said))
+                        raise Told.by(said["errors"])
                     yield said["data"]["events"]
+
+
+def _code(error: BaseException) -> object:
+    """The code with which a stream was ended, or refused; `None` if it just broke."""
+    match error:
+        case Told():
+            return error.code
+        case ConnectionClosed() if error.rcvd is not None:
+            return error.rcvd.code
+        case InvalidStatus():
+            return error.response.status_code
+    return None
+
+
+def _is_explained(code: object) -> bool:
+    """Whether a blow explains that a stream ended so, or just broke."""
+    return code is None or code in EXPLAINED or (isinstance(code, int) and 500 <= code < 600)
 
 
 @dataclass(slots=True)

@@ -104,7 +104,8 @@ async def test_who_missed_an_event_or_keeps_an_old_state_is_found(database: str)
     assert await verdicts.judge_followers([follower], [mirror]) == 2 * len(rows)
     follower.heard.pop(1)
     mirror.contracts[deal.id] = ("PROPOSED", 2)
-    with pytest.raises(Wrong, match="2 things are wrong"):
+    follower.refused["the key was revoked"] = 3
+    with pytest.raises(Wrong, match=r"3 things are wrong:\na socket was told 3 times, .*: the key was revoked"):
         await verdicts.judge_followers([follower], [mirror])
 
 

@@ -103,6 +103,9 @@ async def judge_followers(followers: Sequence[Follower], mirrors: Sequence[Mirro
         expected = await visible(one.person)
         events += len(expected)
         how = "socket" if one.by_socket else "event stream"
+        wrong += [
+            f"a {how} was told {times} times, explained by no blow: {said}" for said, times in one.refused.items()
+        ]
         if one.heard != expected:
             heard = Counter(one.heard)
             missing = [each for each in expected if each not in heard]

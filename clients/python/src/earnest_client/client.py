@@ -13,7 +13,9 @@ from earnest_client.retrying import Patience
 from earnest_client.transport import StreamEnded, closing
 
 KEY_ENDED: Final = frozenset({4401, 4403, "UNAUTHENTICATED"})
-NEVER_RIGHT: Final = frozenset({4400, 4406, "BAD_REQUEST", "FORBIDDEN", "NOT_FOUND", "QUERY_TOO_COMPLEX"})
+NEVER_RIGHT: Final = frozenset(
+    {4400, 4406, "BAD_REQUEST", "DOCUMENT_NOT_FOUND", "FORBIDDEN", "NOT_FOUND", "QUERY_TOO_COMPLEX"}
+)
 FOR_EVER: Final = 10.0**9
 """Seconds for which a stream is opened again and again."""
 
