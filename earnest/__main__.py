@@ -2,6 +2,6 @@
 
 import sys
 
-from earnest.cli import main
+from earnest.starting import main
 
 sys.exit(main())

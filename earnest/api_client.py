@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -57,7 +58,13 @@ class Api:
 
     async def answer(self, document: str, variables: Mapping[str, object]) -> dict[str, Any]:
         """The whole answer, errors and all. Raises `Unreachable` if nobody answers."""
-        return await asyncio.to_thread(self._post, {"query": document, "variables": dict(variables)})
+        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        connection = kind(self._url.hostname or "", self._port, timeout=TIMEOUT_SECONDS)
+        try:
+            return await asyncio.to_thread(self._post, connection, {"query": document, "variables": dict(variables)})
+        except asyncio.CancelledError:
+            _hang_up(connection)  # else the thread waits for the answer, and whoever pressed Ctrl-C for the thread
+            raise
 
     async def do(self, mutation: str, answer: str, **given: object) -> dict[str, Any]:
         """The fields of `answer` after a mutation with this input. Raises `Refused` if it was refused."""
@@ -78,9 +85,7 @@ class Api:
             raise Refused(error["code"], f"{error['message']} ({mutation})", field=error["field"])
         return payload
 
-    def _post(self, body: object) -> dict[str, Any]:
-        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
-        connection = kind(self._url.hostname or "", self._port, timeout=TIMEOUT_SECONDS)
+    def _post(self, connection: HTTPConnection, body: object) -> dict[str, Any]:
         headers = {
             "authorization": f"Bearer {self._key}",
             "content-type": "application/json",
@@ -101,6 +106,13 @@ class Api:
 
     def _not_earnest(self) -> Unreachable:
         return Unreachable(f"what answers at {self._url.geturl()} is not Earnest")
+
+
+def _hang_up(connection: HTTPConnection) -> None:
+    """Have whoever waits for its answer wait no more."""
+    if connection.sock is not None:
+        with suppress(OSError):  # it is over
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _parts(url: str) -> tuple[SplitResult, int]:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from earnest.run.refusing import NO_ROOM, CannotStart
 from escrow.release import VERSION
+from escrow.settings import LogLevel, SettingError, log_format, log_level
 
 COMMANDS = (
     "up",
@@ -48,9 +49,6 @@ PROCESSES = ("web", "worker")
 
 REFUSED = 2
 
-INTERRUPTED = 128 + 2
-"""As the shell says it of a program that Ctrl-C ended."""
-
 UNREAD = 128 + 13
 """As the shell says it of a program that SIGPIPE ended: what it had to say, 1 for a finding say, nobody heard to its end."""
 
@@ -68,22 +66,16 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code; a refusal is one line on the error output and the code 2.
-
-    What takes a while to import is imported inside, so that Ctrl-C ends that without a word, too.
-    """
+    """Run one command and give its exit code; a refusal is one line on the error output and the code 2."""
     try:
         return _carried_out(argv)
     except BrokenPipeError:  # whoever read along has seen enough (`earnest audit | head`)
-        _fall_silent()
         return UNREAD
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    finally:
+        _leave_nothing()
 
 
 def _carried_out(argv: Sequence[str] | None) -> int:
-    from escrow.settings import LogLevel, SettingError, log_format, log_level
-
     try:
         args = _asked(argv)
         from escrow import process_log  # after the parser, which may have ended it all with `--help`
@@ -92,14 +84,22 @@ def _carried_out(argv: Sequence[str] | None) -> int:
         code: int = args.run(args)
         sys.stdout.flush()
     except (CannotStart, SettingError) as refusal:
-        print(f"earnest: {refusal}", file=sys.stderr)
-        return REFUSED
+        return _refused(str(refusal))
     except OSError as error:
         if (change := _of_files(error)) is None:
             raise
-        print(f"earnest: {change}", file=sys.stderr)
-        return REFUSED
+        return _refused(change)
     return code
+
+
+def _refused(why: str) -> int:
+    """Where that can't be written either (both outputs are files of one full disk), the code says it: 1 would be a finding."""
+    try:
+        print(f"earnest: {why}", file=sys.stderr)
+    except OSError as error:
+        if _of_files(error) is None:
+            raise
+    return REFUSED
 
 
 def _asked(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -113,12 +113,13 @@ def _asked(argv: Sequence[str] | None) -> argparse.Namespace:
         raise
 
 
-def _fall_silent() -> None:
-    """Have nothing left that would be flushed at exit to where nobody reads: that would be another exit code."""
+def _leave_nothing() -> None:
+    """Have nothing left that would be flushed at exit to where nobody reads or nothing can be written: that would be another
+    exit code, and words of Python's."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -55,14 +55,15 @@ def document(operation: str) -> str:
     """The text that was meant. Refuses with `CannotStart` a file that can't be read."""
     from earnest.run.refusing import CannotStart
 
-    if operation == STANDARD_INPUT:
-        return sys.stdin.read()
-    if not operation.startswith("@"):
+    if operation != STANDARD_INPUT and not operation.startswith("@"):
         return operation
     try:
+        if operation == STANDARD_INPUT:
+            return sys.stdin.buffer.read().decode()
         return Path(operation[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise CannotStart(f"the operation can't be read from {operation[1:]}: {error}") from None
+        place = "the standard input" if operation == STANDARD_INPUT else operation[1:]
+        raise CannotStart(f"the operation can't be read from {place}: {error}") from None
 
 
 def is_refused(answer: dict[str, Any]) -> bool:

@@ -257,7 +257,11 @@ def carry(args: argparse.Namespace) -> int:
     from connectors.port import ToolError
 
     try:
-        return asyncio.run(_export(args) if args.way == "export" else _import(args))
+        if args.way == "export":
+            return asyncio.run(_export(args))
+        # Before there is an event loop: it would hear Ctrl-C only once all was read.
+        given = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
+        return asyncio.run(_import(args, given))
     except BrokenPipeError:
         raise  # that is about whoever reads along
     except (ToolError, FileUnreadable, OSError) as error:
@@ -280,11 +284,10 @@ async def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _import(args: argparse.Namespace) -> int:
+async def _import(args: argparse.Namespace, given: bytes) -> int:
     from connectors import files, importing
 
-    text = await asyncio.to_thread(sys.stdin.buffer.read if args.file == "-" else Path(args.file).read_bytes)
-    file = files.from_csv(files.decoded(text)) if args.kind == "csv" else files.from_calendar(text)
+    file = files.from_csv(files.decoded(given)) if args.kind == "csv" else files.from_calendar(given)
     home = _home(args)
     try:
         done = await importing.bring(home, file)

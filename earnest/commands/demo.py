@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -57,4 +58,15 @@ def agreed_to(url: str) -> bool:
         file=sys.stderr,
     )
     print("Play it there? Else it plays in a deployment of its own. [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return _typed().strip().lower() in ("y", "yes")
+
+
+def _typed() -> str:
+    """A line from whoever sits there. Ctrl-C ends it at once: the event loop would hear it only after the line."""
+    heard = signal.getsignal(signal.SIGINT)
+    if callable(heard):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, heard)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import api.app  # noqa: F401 - imported before the process is there
+import earnest.cli  # noqa: F401 - and what is imported only once somebody hears Ctrl-C
 import webhooks.audit  # noqa: F401 - and what audits read
-from earnest import cli
+from earnest import starting
 from tests.workers.forking import Forked
 
 
@@ -19,7 +20,7 @@ def main(argument: str) -> None:
     """In the process: run the command in its folder."""
     asked = json.loads(argument)
     os.chdir(asked["folder"])
-    sys.exit(cli.main(asked["words"]))
+    sys.exit(starting.main(asked["words"]))
 
 
 def begin(*words: str, folder: Path, environ: Mapping[str, str], log: Path, errors: Path | None = None) -> Forked:

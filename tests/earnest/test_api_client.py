@@ -11,6 +11,7 @@ import pytest
 from earnest import cli
 from earnest.api_client import Api, Unreachable
 from earnest.run.refusing import CannotStart
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,25 @@ async def test_what_is_no_answer_is_of_somebody_else(body: bytes) -> None:
     async with answering(body) as url:
         with pytest.raises(Unreachable, match=f"what answers at {url}/graphql is not Earnest"):
             await Api(url, "ek_1").ask("query Who { viewer { accountId } }")
+
+
+async def test_who_stops_waiting_for_an_answer_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earnest.api_client.TIMEOUT_SECONDS", 2 * PATIENCE_SECONDS)
+    asked, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def answers_never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        hung_up.set()
+        writer.close()
+
+    server = await asyncio.start_server(answers_never, "127.0.0.1", 0)
+    async with server:
+        api = Api(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "ek_1")
+        asking = asyncio.create_task(api.ask("query Who { viewer { accountId } }"))
+        await asked.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.wait_for(hung_up.wait(), PATIENCE_SECONDS)

@@ -96,8 +96,13 @@ def test_an_operation_comes_from_a_file_or_the_standard_input(tmp_path: Path, mo
     file = tmp_path / "who.graphql"
     file.write_text("{ viewer { kind } }")
     assert api.document(f"@{file}") == "{ viewer { kind } }"
-    monkeypatch.setattr(sys, "stdin", io.StringIO("{ viewer { role } }"))
-    assert api.document("-") == "{ viewer { role } }"
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO("{ viewer { role } } # ü".encode()), encoding="ascii")
+    )
+    assert api.document("-") == "{ viewer { role } } # ü"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{ viewer { role } } # \xfc"), encoding="ascii"))
+    with pytest.raises(CannotStart, match="can't be read from the standard input: 'utf-8'"):
+        api.document("-")
     with pytest.raises(CannotStart, match=r"can't be read from .*missing"):
         api.document(f"@{tmp_path / 'missing'}")
 

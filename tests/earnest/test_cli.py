@@ -6,17 +6,22 @@ import asyncio
 import errno
 import io
 import os
+import runpy
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.abc import MetaPathFinder
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from earnest.cli import INTERRUPTED, REFUSED, UNREAD, main
+import earnest
+from earnest.cli import REFUSED, UNREAD, main
+from earnest.starting import INTERRUPTED
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -91,18 +96,42 @@ def test_where_nobody_reads_the_errors_either_nothing_is_left_for_the_exit() -> 
     os.close(writing)
 
 
-def test_ctrl_c_while_commands_are_imported_ends_it_without_a_word(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupted(_: str) -> None:
-        raise KeyboardInterrupt
+def script() -> None:
+    """As what pip installs does it."""
+    named = tomllib.loads(PROJECT.read_text())["project"]["scripts"]["earnest"]
+    sys.exit(EntryPoint("earnest", named, "console_scripts").load()())
 
-    monkeypatch.setattr("importlib.import_module", interrupted)
-    assert main(["schema"]) == INTERRUPTED
+
+def module() -> None:
+    """As `python -m earnest` does it."""
+    runpy.run_module("earnest", run_name="__main__")
+
+
+@pytest.mark.parametrize("starts", [script, module])
+@pytest.mark.parametrize("imported", ["earnest.cli", "earnest.run.refusing", "escrow.settings", "earnest.commands.up"])
+def test_ctrl_c_while_commands_are_imported_ends_it_without_a_word(
+    starts: Callable[[], None], imported: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupting(MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == imported:
+                raise KeyboardInterrupt
+
+    for name in {"earnest.cli", "earnest.starting", imported}:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delattr(earnest, "cli", raising=False)
+    monkeypatch.setattr(sys, "argv", ["earnest", "schema"])
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
+        starts()
+    assert ended.value.args == (INTERRUPTED,)
     assert capsys.readouterr() == ("", "")
-    slow = "import sys, earnest.cli; print(*{'escrow.settings', 'asyncio', 'tortoise'} & set(sys.modules))"
-    imported = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=True).stdout
-    assert imported == "\n", "what is slow is imported where that is heard"
+
+
+def test_before_ctrl_c_is_heard_nothing_is_imported() -> None:
+    names = "import sys; before = {*sys.modules}; import earnest.starting; print(*sorted({*sys.modules} - before))"
+    imported = subprocess.run([sys.executable, "-S", "-c", names], capture_output=True, text=True, check=True).stdout
+    assert imported.split() == ["earnest", "earnest.starting"]
 
 
 def test_a_file_of_somebody_else_is_one_line_that_names_it(
@@ -119,15 +148,27 @@ def test_a_file_of_somebody_else_is_one_line_that_names_it(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+@pytest.mark.parametrize("words", [["schema"], ["trigger", "list"]], ids=["much", "little"])
 def test_a_full_disk_is_one_line_that_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    full = Path("/dev/full").open("w")  # noqa: SIM115 - what it still has to say can't be written when it is closed, either
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - it is closed below
     monkeypatch.setattr(sys, "stdout", full)
     monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
-    assert main(["schema"]) == REFUSED
-    with suppress(OSError):
-        full.close()
+    assert main(words) == REFUSED
+    full.close()  # as at exit, where what is left over would be another code
     said = capsys.readouterr().err
     assert said.startswith(f"earnest: nothing can be written ({os.strerror(errno.ENOSPC)}): make room")
     assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+@pytest.mark.parametrize("words", [["schema"], ["--help"], ["trigger", "no such thing"]], ids=lambda words: words[0])
+def test_a_disk_that_is_full_for_the_errors_too_is_told_by_the_exit_code_alone(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
+    with Path("/dev/full").open("w") as output, Path("/dev/full").open("w", buffering=1) as errors:
+        monkeypatch.setattr(sys, "stdout", output)
+        monkeypatch.setattr(sys, "stderr", errors)
+        assert main(words) == REFUSED

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from signal import SIGTERM
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -99,7 +101,7 @@ async def test_a_process_that_only_tends_gives_back_what_it_was_at_when_it_is_to
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await asked.wait()
                 assert await couplings.lease(9) == []
-                tending.send_signal(SIGTERM)
+                tending.send_signal(signal.SIGTERM)
                 assert await tending.wait() == 0, (tmp_path / "said").read_text()
         finally:
             tending.kill()
@@ -125,3 +127,23 @@ async def test_a_plan_goes_out_as_a_file_and_comes_in_again(
         args = make_parser().parse_args(f"connect {kind} import {both} {file}".split())
         assert await connect._import(args) == 0
         assert capsys.readouterr().out == "0 added, 0 changed, 2 the same, 0 refused\n"
+
+
+def test_ctrl_c_is_heard_while_a_file_is_read_from_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    class Interrupted(io.BytesIO):
+        def read(self, *_: Any) -> bytes:
+            signal.raise_signal(signal.SIGINT)
+            ended.append("read")
+            return b""
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Interrupted()))
+    args = make_parser().parse_args("connect csv import --contract ctr_1 --key ek_1 -".split())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            connect.carry(args)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,6 +153,28 @@ def test_whoever_sits_there_is_asked(
     assert "moves its test clock" in said.err
     assert "http://127.0.0.1:8000" in said.err
     assert said.out == "", "what is told of the story stays by itself"
+
+
+def test_ctrl_c_is_heard_while_somebody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = []
+
+    class Interrupted(_Terminal):
+        def readline(self, *_: Any) -> str:
+            signal.raise_signal(signal.SIGINT)
+            typed.append("y")
+            return "y"
+
+    async def asked() -> bool:
+        return agreed_to("http://127.0.0.1:8000")
+
+    monkeypatch.setattr(sys, "stdin", Interrupted())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(asked())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert typed == []
 
 
 def test_where_nobody_sits_nobody_agrees(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
