@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -164,8 +164,9 @@ async def alone(lock: int) -> AsyncIterator[bool]:
         try:
             yield is_ours
         finally:
-            if is_ours and not connection.is_closed():
-                await connection.fetchval("SELECT pg_advisory_unlock($1)", lock)
+            if is_ours:
+                with suppress(*AWAY):  # then the lock is gone with its connection, and what ended the block is told
+                    await connection.fetchval("SELECT pg_advisory_unlock($1)", lock)
 
 
 @contextmanager
@@ -331,7 +332,7 @@ class transaction:  # noqa: N801 - it is used as a function
         try:
             await self._connection.execute(self._begin)
         except BaseException:
-            await uncancelled(self._end(_ROLLBACK))  # of one that may or may not have begun, once that is known
+            await uncancelled(self._roll_back())  # one that may or may not have begun, once that is known
             raise
         self._token = get_connections().set(_ALIAS, client)
         return self._connection
@@ -340,12 +341,17 @@ class transaction:  # noqa: N801 - it is used as a function
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         get_connections().reset(self._token)
-        await uncancelled(self._end(_COMMIT if kind is None else _ROLLBACK))
+        await uncancelled(self._end(_COMMIT) if kind is None else self._roll_back())
+
+    async def _roll_back(self) -> None:
+        """The server does it by itself once the connection is gone. What ended the block is told then, and not that: a task that
+        is cancelled would go on."""
+        with suppress(*AWAY):
+            await self._end(_ROLLBACK)
 
     async def _end(self, by: str) -> None:
         try:
-            if by == _COMMIT or not self._connection.is_closed():  # which has nothing left to roll back
-                await self._connection.execute(by)
+            await self._connection.execute(by)
         finally:
             await self._pool.release(self._connection)
 

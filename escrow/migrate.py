@@ -12,7 +12,7 @@ import importlib
 import logging
 import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from functools import partial
 from typing import Final, TypeVar, cast
@@ -27,7 +27,7 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
 from escrow import log, titles
-from escrow.database import Connection, configuration, fetch, fetch_value
+from escrow.database import AWAY, Connection, configuration, fetch, fetch_value
 from escrow.parts import Concurrently, InBatches, Part, part_of, release_of, turn_of
 from escrow.release import APPLICATION
 from escrow.settings import tortoise_config
@@ -164,7 +164,7 @@ async def _alone() -> AsyncIterator[Connection]:
         try:
             yield connection
         finally:
-            if not connection.is_closed():
+            with suppress(*AWAY):  # then the lock is gone with its connection, and what ended the block is told
                 await connection.fetchval("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
 
 

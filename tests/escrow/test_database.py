@@ -7,6 +7,8 @@ import contextlib
 import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -15,7 +17,7 @@ import pytest_asyncio
 from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 
-from escrow import database
+from escrow import database, migrate
 from escrow.lending import lent
 from escrow.models import Deployment
 from escrow.statements import FAILURES
@@ -198,6 +200,15 @@ async def _is_waited_for() -> bool:
     )
 
 
+async def _end_all_connections(url: str) -> None:
+    other = await asyncpg.connect(url)
+    await other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await other.close()
+
+
 async def test_pool_recovers_when_the_server_closes_its_connections(small_pool: str) -> None:
     await asyncio.gather(*(database.fetch("SELECT pg_sleep(0.01)") for _ in range(POOL_SIZE)))
     other = await asyncpg.connect(small_pool)
@@ -207,11 +218,8 @@ async def test_pool_recovers_when_the_server_closes_its_connections(small_pool: 
         return bool(await other.fetchval(_SLEEPS))
 
     await until(sleeps)
-    await other.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
     await other.close()
+    await _end_all_connections(small_pool)
     with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)):
         await under_way
     # A connection may be picked up before its end was noticed: whoever does so fails, and it is gone.
@@ -219,6 +227,32 @@ async def test_pool_recovers_when_the_server_closes_its_connections(small_pool: 
     await asyncio.gather(*(_alone(str(n)) for n in range(POOL_SIZE * 2)))
     assert len(await notes()) == POOL_SIZE * 4
     assert await in_use() == 0
+
+
+@pytest.mark.parametrize("block", [database.transaction, partial(database.alone, 7), migrate._alone])
+async def test_what_ends_a_block_is_told_though_its_connection_has_gone(
+    small_pool: str, block: Callable[[], AbstractAsyncContextManager[Any]]
+) -> None:
+    """Whoever stops a task relies on it: one that hears of PostgreSQL instead begins anew."""
+    for is_cancelled, told in ((True, asyncio.CancelledError), (False, ZeroDivisionError)):
+        began, ends = asyncio.Event(), asyncio.Event()
+
+        async def within(began: asyncio.Event = began, ends: asyncio.Event = ends) -> None:
+            async with block():
+                began.set()
+                await ends.wait()
+                raise ZeroDivisionError
+
+        task = asyncio.create_task(within())
+        await began.wait()
+        assert database.pool_use()[0] == 1
+        await _end_all_connections(small_pool)
+        assert await in_use() == 0, "that its connection has gone is known"
+        if is_cancelled:
+            task.cancel()
+        ends.set()
+        with pytest.raises(told):
+            await task
 
 
 _SLEEPS = """
