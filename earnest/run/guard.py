@@ -186,7 +186,9 @@ class GuardedConnection(HttpToolsProtocol):
     """Whether all of the request that came last has come."""
     _is_in_head = False
     """Whether a request's head has begun to come and hasn't ended yet."""
-    _unfinished_bytes = 0
+    _unheard_bytes = 0
+    """What came since the last whole request. Where that one ended, and a head began, in the middle of what came at once, the
+    rest of it isn't counted: how much of it was the body before, the parser doesn't say."""
     _head_bytes = 0
     _pieces: list[bytes]
     """Of the body, read and not yet handed on."""
@@ -215,15 +217,14 @@ class GuardedConnection(HttpToolsProtocol):
             return
         if self._phase is _REST:
             self._turn(_HEAD)
+        self._unheard_bytes += len(data)
         HttpToolsProtocol.data_received(self, data)
         self._hand_on()
         if self._phase is _HEAD and not self._is_in_head and not self._is_whole:
             self._turn(_BODY)
-        if self._is_in_head and not self.transport.is_closing():
-            self._unfinished_bytes += len(data)
-            if self._unfinished_bytes > HEAD_BYTES_MAX:  # one header without an end, of which nobody has heard yet
-                self._refusal = self._answer_to_head()
-                self.send_400_response("")
+        if self._is_in_head and self._unheard_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._refusal = self._answer_to_head()  # one header without an end
+            self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is no request, at the pace of refusals, and read no more meanwhile."""
@@ -246,7 +247,7 @@ class GuardedConnection(HttpToolsProtocol):
             self._refuse(b"")
         self._is_whole = False
         self._is_in_head = True
-        self._unfinished_bytes = self._head_bytes = self._piece_count = self._body_bytes = 0
+        self._head_bytes = self._piece_count = self._body_bytes = 0
         HttpToolsProtocol.on_message_begin(self)
         self.scope["extensions"] = _EXTENSIONS
 
@@ -293,6 +294,7 @@ class GuardedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._hand_on()
         self._is_whole = True
+        self._unheard_bytes = 0
         if self._phase in (_HEAD, _BODY):
             self._turn(_ANSWER)
         HttpToolsProtocol.on_message_complete(self)

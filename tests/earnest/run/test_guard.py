@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.app import create_app
+from earnest.run import guard
 from earnest.run.guard import (
     HEAD_BYTES_MAX,
     HEADERS_MAX,
@@ -257,6 +258,19 @@ async def test_a_head_of_more_than_anybody_needs_is_refused(said: bytes) -> None
         line = await there.line()
         await line.say(GET.replace(b"host: x", b"host: x\r\n" + b"\r\n".join(b"x: y" for _ in range(50))))
         assert (await line.answer()).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_head_that_begins_behind_a_long_body_is_not_as_long_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "HEAD_BYTES_MAX", 1_000)  # then both come at once
+    begun, rest = GET[:20], GET[20:]
+    async with served(LONG) as there:
+        line = await there.line()
+        await line.say(POST + b" " * 1_000 + begun)
+        assert (await line.answer()).startswith(b"HTTP/1.1 400")
+        await line.say(rest)
+        assert (await line.answer()).startswith(b"HTTP/1.1 200")
+        await line.say(begun + b" " * 1_000)
+        assert (await line.end()).startswith(b"HTTP/1.1 431")
 
 
 async def test_only_so_many_requests_wait_one_behind_the_other() -> None:
