@@ -187,8 +187,8 @@ class GuardedConnection(HttpToolsProtocol):
     _is_in_head = False
     """Whether a request's head has begun to come and hasn't ended yet."""
     _unheard_bytes = 0
-    """What came since the last whole request. Where that one ended, and a head began, in the middle of what came at once, the rest
-    of it isn't counted: how much of it was the body before, the parser doesn't say."""
+    """What came since the last whole request. Where that one ended, and a head began, in the middle of what came at once, the
+    rest of it isn't counted: how much of it was the body before, the parser doesn't say."""
     _head_bytes = 0
     _pieces: list[bytes]
     """Of the body, read and not yet handed on."""
