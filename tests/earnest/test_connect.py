@@ -125,7 +125,7 @@ async def test_a_plan_goes_out_as_a_file_and_comes_in_again(
         args = make_parser().parse_args(f"connect {kind} export {both} {file}".split())
         assert await connect._export(args) == 0
         args = make_parser().parse_args(f"connect {kind} import {both} {file}".split())
-        assert await connect._import(args) == 0
+        assert await connect._import(args, file.read_bytes()) == 0
         assert capsys.readouterr().out == "0 added, 0 changed, 2 the same, 0 refused\n"
 
 

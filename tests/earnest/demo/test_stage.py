@@ -159,7 +159,7 @@ def test_ctrl_c_is_heard_while_somebody_is_asked(monkeypatch: pytest.MonkeyPatch
     typed = []
 
     class Interrupted(_Terminal):
-        def readline(self, *_: Any) -> str:
+        def readline(self, *_: Any) -> Any:
             signal.raise_signal(signal.SIGINT)
             typed.append("y")
             return "y"
