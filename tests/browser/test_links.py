@@ -69,7 +69,8 @@ def test_a_tab_asks_before_it_becomes_somebody_elses(served: Served, new_window:
 def test_an_answer_to_who_was_here_before_is_not_shown_to_who_is_here_now(
     served: Served, new_window: NewWindow
 ) -> None:
-    page = new_window().open(served.link("client"))
+    one = new_window()
+    page = one.open(served.link("client"))
     _is(page, "Harbour Bakery")
     held: list[Route] = []
     page.route(
@@ -81,12 +82,15 @@ def test_an_answer_to_who_was_here_before_is_not_shown_to_who_is_here_now(
     _pastes(page, served.link("freelancer"))
     page.get_by_role("button", name="Sign in as").click()
     page.wait_for_function(BECOMES_ANOTHER, arg=before)
-    held[0].continue_()
+    held[0].continue_()  # that session is over by now
     _until(page, lambda: len(held) == 2)
     expect(page.get_by_text("Harbour Bakery").first).to_be_hidden()
+    expect(page.locator("earnest-page-signin")).to_have_count(0)
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     held[1].continue_()
     _is(page, "Ines Duarte")
+    assert one.without("401 (Unauthorized)") == []
+    one.complaints.clear()
 
 
 def _until(page: Page, is_so: Callable[[], bool]) -> None:

@@ -144,6 +144,7 @@ def test_prices_of_pasted_rows_are_rewritten_for_another_language_and_all_else_s
     served: Served, new_window: NewWindow, shop: Site
 ) -> None:
     deal = proposed(served, "Pasted")
+    deal.accept()
     session = served.session("client", scopes=ALL, origins=[shop.origin])
     shop.page = EMBEDDED.format(url=served.url, element=CONTRACT.format(contract=deal.contract_id, session=session))
     page = new_window(own=(served.url,)).open(shop.origin)
