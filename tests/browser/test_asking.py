@@ -106,6 +106,28 @@ def test_what_is_sent_is_told_of_by_its_own_name_whatever_form_is_open_by_then(
     expect(update.get_by_role("textbox", name="Message")).to_have_value("Half of it")
 
 
+def test_who_cancels_while_it_is_asked_what_would_happen_sends_nothing(served: Served, new_window: NewWindow) -> None:
+    deal = handed_in(served, "Confirmed and cancelled")
+    client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    page = client.page
+    client.presses(client.can("Approve and pay"))
+    client.reads("To the freelancer")
+    form = page.get_by_role("form", name="Approve and pay", exact=True)
+    previews = Held(page, "Preview")
+    previews.hold()
+    deal.note("Something happens.")
+    previews.wait()
+    client.presses(form.get_by_role("button", name="Confirm", exact=True))
+    client.presses(form.get_by_role("button", name="Cancel", exact=True))
+    asked = _counting(page)
+    with page.expect_response(lambda answer: operation(answer.request) == "Preview"):
+        previews.let_go()
+    client.does("Post an update", Message="Not yet.")
+    client.reads("Done: Post an update.")
+    assert asked["Command"] == 1
+    assert deal.plan()[0]["state"] == "SUBMITTED"
+
+
 def _is_quiet(page: Page, note: Callable[[str], None], message: str = "Here we go.") -> None:
     """Wait until what the page was opened with has been answered: it is asked again after an event that comes later."""
     with page.expect_response(lambda response: operation(response.request) == "Money"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -11,6 +13,7 @@ from tests.browser.conftest import NewWindow
 from tests.browser.held import operation
 from tests.browser.served import Served
 from tests.browser.windows import NO_CONNECTION
+from tests.patience import PATIENCE_SECONDS
 
 READS: Final = ["CONTRACTS_READ"]
 KEPT: Final = "() => sessionStorage.getItem('earnest.session')"
@@ -61,6 +64,40 @@ def test_a_tab_asks_before_it_becomes_somebody_elses(served: Served, new_window:
     _pastes(page, served.link("freelancer"))
     page.wait_for_function(BECOMES_ANOTHER, arg=second)
     expect(question).to_have_count(0)
+
+
+def test_an_answer_to_who_was_here_before_is_not_shown_to_who_is_here_now(
+    served: Served, new_window: NewWindow
+) -> None:
+    one = new_window()
+    page = one.open(served.link("client"))
+    _is(page, "Harbour Bakery")
+    held: list[Route] = []
+    page.route(
+        "**/graphql", lambda route: held.append(route) if operation(route.request) == "Viewer" else route.continue_()
+    )
+    page.locator("#language").select_option("en")  # what is shown is asked for anew
+    _until(page, lambda: len(held) == 1)
+    before = page.evaluate(KEPT)
+    _pastes(page, served.link("freelancer"))
+    page.get_by_role("button", name="Sign in as").click()
+    page.wait_for_function(BECOMES_ANOTHER, arg=before)
+    held[0].continue_()  # that session is over by now
+    _until(page, lambda: len(held) == 2)
+    expect(page.get_by_text("Harbour Bakery").first).to_be_hidden()
+    expect(page.locator("earnest-page-signin")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    held[1].continue_()
+    _is(page, "Ines Duarte")
+    assert one.without("401 (Unauthorized)") == []
+    one.complaints.clear()
+
+
+def _until(page: Page, is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
 
 
 def test_a_link_that_was_asked_about_is_kept_over_a_reload_and_can_have_a_tab_of_its_own(

@@ -86,3 +86,39 @@ def test_who_is_no_side_or_sees_some_contracts_alone_is_not_offered_to_propose(
     limited = Person(one, page)
     limited.reads("The only one")
     _is_offered(limited, PROPOSE, is_offered=False)
+    for title in ("Access", "Calendar"):
+        expect(limited.page.get_by_role("link", name=title)).to_have_count(0)
+    limited.goes("#/access")
+    limited.reads("There is nothing here for you.")
+    limited.goes("#/calendar")
+    limited.reads("A session makes nothing that lasts longer than it does.")
+    expect(limited.page.get_by_role("button", name="End my addresses")).to_have_count(0)
+
+
+def test_a_key_for_some_contracts_is_offered_what_it_makes_for_those_and_nothing_of_the_account(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = proposed(served, "One of some")
+    key = {"name": "For one", "scopes": WRITES, "contractIds": [deal.contract_id]}
+    one = new_window()
+    signed_in(one, served.do("client", "createApiKey", "secret", accountId=served.account("client"), **key)["secret"])
+    limited = Person(one, one.open(f"{served.url}/console"))
+    limited.reads("One of some")
+    limited.goes("#/access")
+    main = limited.page.get_by_role("main")
+    limited.reads("Sessions and links", "API keys")
+    expect(main.get_by_role("region", name="Members")).to_have_count(0)
+    expect(main.get_by_text("Nothing.")).to_have_count(0)
+    keys = main.get_by_role("region", name="API keys")
+    keys.get_by_text("New", exact=True).click()
+    keys.get_by_label("Name").fill("For the same one")
+    only = keys.get_by_label("Only these contracts")
+    expect(only).to_have_attribute("required", "")
+    only.fill(deal.contract_id)
+    keys.get_by_role("button", name="Create").click()
+    limited.reads("The key, shown this once")
+    limited.goes("#/deliveries")
+    expect(main.get_by_label("Only these contracts")).to_have_attribute("required", "")
+    limited.goes("#/money")
+    limited.reads("One of some")
+    expect(main.get_by_text("Being paid")).to_have_count(0)

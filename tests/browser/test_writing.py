@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewWindow
-from tests.browser.deals import handed_in
+from tests.browser.deals import handed_in, proposed
 from tests.browser.elsewhere import Site, site
-from tests.browser.held import operation
+from tests.browser.held import Held, operation
 from tests.browser.people import Person, at_the_console, contract
 from tests.browser.served import Served
 
@@ -22,6 +22,10 @@ CONTRACT: Final = '<earnest-contract contract="{contract}" session="{session}"><
 EDITOR: Final = '<earnest-plan-editor client="{client}" currency="USD" session="{session}"></earnest-plan-editor>'
 SET: Final = "(one, [name, value]) => one.setAttribute(name, value)"
 NOTE: Final = "The second page, above all"
+LINES: Final = (
+    "a-1 | Sketches, 1,250.50 of them | To see it | {price} | 2027-01-31\nb-2|Drafts|To see more|1.5k\nc-3 | No price"
+)
+"""Milestones as somebody pastes them: a price that is rewritten, one that is none, and none."""
 
 
 @pytest.fixture
@@ -83,6 +87,80 @@ def test_a_plan_goes_on_by_a_new_session_and_begins_anew_for_somebody_else(
     expect(title).to_have_value("By two sessions")
     _goes_by(client.page, "earnest-plan-editor", others, "Review")
     expect(title).to_have_value("")
+
+
+def test_what_was_shown_to_one_session_is_hidden_as_soon_as_there_is_another(
+    served: Served, new_window: NewWindow, shop: Site
+) -> None:
+    deal = handed_in(served, "Seen by one side")
+    first, second = (served.session("client", scopes=ALL, origins=[shop.origin]) for _ in range(2))
+    others = served.session("freelancer", scopes=ALL, origins=[shop.origin])
+    element = CONTRACT.format(contract=deal.contract_id, session=first)
+    shop.page = EMBEDDED.format(url=served.url, element=element)
+    page = new_window(own=(served.url,)).open(shop.origin)
+    actions = page.get_by_role("region", name="What you can do")
+    actions.get_by_role("button", name="Ask for changes").first.click()
+    note = actions.get_by_role("form").get_by_role("textbox")
+    note.fill(NOTE)
+    whole = Held(page, "Contract")
+    for session, stays in ((second, True), (others, False)):
+        whole.hold()
+        page.locator("earnest-contract").evaluate(SET, ["session", session])
+        whole.wait()
+        for one in (page.get_by_text("Seen by one side"), actions, note):
+            expect(one).to_be_hidden()
+        whole.let_go()
+        expect(page.get_by_role("heading", name="Seen by one side")).to_be_visible()
+        if stays:
+            expect(note).to_have_value(NOTE)
+            expect(note).to_be_focused()
+    expect(note).to_have_count(0)
+
+
+def test_a_plan_is_hidden_until_it_is_known_who_goes_on_writing_it(
+    served: Served, new_window: NewWindow, shop: Site
+) -> None:
+    first, second = (served.session("client", scopes=ALL, origins=[shop.origin]) for _ in range(2))
+    others = served.session("freelancer", scopes=ALL, origins=[shop.origin])
+    element = EDITOR.format(client=served.account("client"), session=first)
+    shop.page = EMBEDDED.format(url=served.url, element=element)
+    one = new_window(own=(served.url,))
+    with one.page.expect_response(lambda answer: operation(answer.request) == "Review"):
+        page = one.open(shop.origin)
+    title = page.get_by_role("textbox", name="Title").first
+    title.fill("By one of them")
+    review = Held(page, "Review")
+    for session, words in ((second, "By one of them"), (others, "")):
+        review.hold()
+        page.locator("earnest-plan-editor").evaluate(SET, ["session", session])
+        review.wait()
+        expect(title).to_be_hidden()
+        review.let_go()
+        expect(title).to_be_visible()
+        expect(title).to_have_value(words)
+
+
+def test_prices_of_pasted_rows_are_rewritten_for_another_language_and_all_else_stands_as_it_was_typed(
+    served: Served, new_window: NewWindow, shop: Site
+) -> None:
+    deal = proposed(served, "Pasted")
+    deal.accept()
+    session = served.session("client", scopes=ALL, origins=[shop.origin])
+    shop.page = EMBEDDED.format(url=served.url, element=CONTRACT.format(contract=deal.contract_id, session=session))
+    page = new_window(own=(served.url,)).open(shop.origin)
+    page.get_by_role("button", name="Import milestones").click()
+    rows = page.locator("earnest-contract textarea").first
+    rows.fill(LINES.format(price="1,250.50"))
+    for language, price in (("de", "1250,50"), ("ar-EG", "1250\u066b50"), ("en", "1250.50")):
+        page.locator("earnest-contract").evaluate(SET, ["lang", language])
+        expect(rows).to_have_value(LINES.format(price=price))
+    page.locator("earnest-contract").evaluate(SET, ["lang", "ar-EG"])
+    expect(page.locator("earnest-contract .root").first).to_have_attribute("lang", "ar")
+    unreadable = LINES.format(price="1,250")
+    rows.fill(unreadable)
+    page.locator("earnest-contract").evaluate(SET, ["lang", "de"])
+    expect(page.get_by_role("button", name="Meilensteine einlesen")).to_be_visible()
+    expect(rows).to_have_value(unreadable)
 
 
 def test_the_console_goes_over_to_another_language_and_takes_along_what_was_written(

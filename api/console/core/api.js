@@ -12,7 +12,8 @@
  * @typedef {(charge: {amount: string, currency: string} | null) => Promise<string | null>} PayWith
  */
 
-const KEPT = "earnest.session";
+/** Where a tab keeps its session. */
+export const KEPT = "earnest.session";
 const PATIENCE_MS = 30_000;
 const REPEATED_AT_MOST = 4;
 
@@ -61,11 +62,6 @@ export class EarnestSession {
     EarnestSession.payWith = payWith ?? EarnestSession.payWith;
     if (remember) keep(token);
     EarnestSession.changes.dispatchEvent(new Event("change"));
-  }
-
-  /** Have this tab keep a token, which the page doesn't use. @param {string | null} token */
-  static remember(token) {
-    keep(token);
   }
 
   /** Use a token and keep it for reloads of this one tab. @param {string} token */
@@ -219,9 +215,7 @@ export const AGAIN_MS = 2000;
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A name for one intention, which no other has. */
-export const newKey = () => {
-  return hex(crypto.getRandomValues(new Uint8Array(16)));
-};
+export const newKey = () => hex(crypto.getRandomValues(new Uint8Array(16)));
 
 /** @param {Uint8Array} bytes */
 export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -26,10 +26,10 @@ export const PREVIEW = gql`query Preview($command: CommandInput!) {
     refusal { code message cause field details documentation }
     events { type data }
     transfers { debit credit amount { amount currency } }
-    fees { clientAsked { amount currency } clientHeld { amount currency } clientEarned { amount currency } clientReturned { amount currency } freelancerEarned { amount currency } }
+    fees { clientAsked { amount currency } clientEarned { amount currency } clientReturned { amount currency } freelancerEarned { amount currency } }
     contract { before after }
     milestones { milestoneId title before { state hold } after { state hold } }
-    deadlinesStarted { at action inFavourOf }
+    deadlinesStarted { at action }
   }
 }`;
 

@@ -44,8 +44,12 @@ export class EarnestElement extends HTMLElement {
   #isPlanned = false;
   /** Whether the server has another release than this page. */
   #isOutdated = false;
-  /** To which session it was answered what is shown. @type {string | null} */
-  #token = null;
+  /** By whom it was asked since it began. @type {Api | null} */
+  #by = null;
+  /** Whether what is shown was answered to another session, which may be somebody else's: nobody sees it until this one has its answer. */
+  #isFormer = false;
+  /** What had the focus when that was hidden. @type {HTMLElement | null} */
+  #focused = null;
   /** Counts how often it began: what was asked before it began anew is about something else. */
   #begun = 0;
   /** The language while something is rendered, looked up once for all of it. @type {import("./texts.js").Language | null} */
@@ -133,15 +137,27 @@ export class EarnestElement extends HTMLElement {
     });
   }
 
-  /** What is shown stays until there is an answer to another session or in another language, and with it what somebody is writing. */
+  /** What is shown stays until there is an answer in another language; to another session it stays unseen, and with it what somebody is writing. */
   async #start() {
     for (const end of this.#endings.splice(0)) end();
     const begun = this.#begun;
-    if (!this.api.token) this.data = null;
+    const { api } = this;
+    if (!api.token) this.data = null;
     this.failure = null;
+    if (this.data && this.#by?.token && this.#by !== api) this.#hide();
+    this.#by = api;
     await load(this).catch(() => this.#loadLater());
     if (begun !== this.#begun || !this.isConnected) return;
     this.start();
+    this.renderNow();
+  }
+
+  /** Who asks now may be somebody else. */
+  #hide() {
+    this.#isFormer = true;
+    let focused = this.shadowRoot?.activeElement;
+    while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
+    this.#focused = /** @type {HTMLElement | null} */ (focused);
     this.renderNow();
   }
 
@@ -169,17 +185,19 @@ export class EarnestElement extends HTMLElement {
 
   /** Show what was answered, unless it is shown already. @param {Answer} data */
   receive(data) {
-    if (data === this.data && !this.failure) return;
+    if (data === this.data && !this.failure && !this.#isFormer) return;
     this.data = data;
-    this.#token = this.api.token;
     this.failure = null;
+    this.#isFormer = false;
     this.renderNow();
+    if (document.activeElement === document.body) this.#focused?.focus();
+    this.#focused = null;
     this.tell("earnest-change", data);
   }
 
   /** @param {Failed} error */
   fail(error) {
-    if (this.#token !== this.api.token && isFinal(error)) this.data = null; // who asks now may be somebody else
+    if (this.#isFormer && isFinal(error)) this.data = null;
     this.failure = error;
     this.render();
     this.tell("earnest-failure", error);
@@ -235,7 +253,7 @@ export class EarnestElement extends HTMLElement {
     const focused = /** @type {HTMLElement | null} */ (shadow.activeElement);
     const { direction, language } = (this.#spoken = languageOf(this));
     try {
-      patch(shadow, h("div", { class: "root", part: "root", dir: direction, lang: language }, this.#outdatedView(), this.#failureView(), this.view()));
+      patch(shadow, h("div", { class: "root", part: "root", dir: direction, lang: language, "aria-busy": this.#isFormer && "true" }, this.#outdatedView(), this.#failureView(), this.view()));
     } finally {
       this.#spoken = null;
     }

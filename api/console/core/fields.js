@@ -48,6 +48,16 @@ export const faultsOf = (fields, values, { contract }, element) =>
 /** How amounts are written where a locale is spoken. @param {string} locale @param {string} currency @returns {Reading} */
 export const readingOf = (locale, currency) => (typed) => typedMoney(typed, currency, locale);
 
+/** The prices in rows of milestones. */
+const PRICES = /^((?:[^|\n]*\|){3} *)([^|\n]*[^|\s])/gm;
+
+/** What was typed, as another locale writes it: sums are the same ones, and all else, with what is no sum, stands as it was typed. @param {FieldKind} kind @param {any} typed @param {Reading} read @param {string} locale */
+export function respelt(kind, typed, read, locale) {
+  const sum = (/** @type {string} */ text) => (isAmount(read(text)) ? typable(locale, read(text).amount) : text);
+  if (kind === "money" || kind === "split") return sum(typed);
+  return kind === "rows" ? typed.replace(PRICES, (/** @type {string} */ _, /** @type {string} */ before, /** @type {string} */ price) => before + sum(price)) : typed;
+}
+
 /** @param {Field} field @param {any} typed @param {Reading} read */
 function canBeSent(field, typed, read) {
   const value = valueOf(field, typed, read);

@@ -7,7 +7,7 @@
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
 import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
-import { digests, faultsOf, fieldView, isAbout, readingOf, typedOf, valueOf } from "./fields.js";
+import { digests, faultsOf, fieldView, isAbout, readingOf, respelt, typedOf, valueOf } from "./fields.js";
 import { h } from "./dom.js";
 import { typable } from "./money.js";
 import { chargesOf, previewView } from "./previews.js";
@@ -54,7 +54,7 @@ export class Form {
     const { locale } = this.element.language;
     const read = readingOf(this.#locale, this.situation.contract.currency);
     for (const { name, kind } of locale === this.#locale ? [] : this.command.fields) {
-      for (const values of [this.#values, this.#begun]) if (values[name] && (kind === "money" || kind === "split")) values[name] = typable(locale, read(values[name]).amount);
+      for (const values of [this.#values, this.#begun]) if (values[name]) values[name] = respelt(kind, values[name], read, locale);
     }
     this.#locale = locale;
     return this.#values;
@@ -127,6 +127,13 @@ export class Form {
     this.#isForeseeing = this.faults.length === 0;
     if (!this.#isForeseeing) return;
     this.#timer = setTimeout(() => void this.#foresee(), settlingMs);
+  }
+
+  /** What was confirmed and isn't sent yet won't be: whoever confirmed has left, or may be somebody else by now. */
+  leave() {
+    clearTimeout(this.#timer);
+    this.#previewed += 1;
+    this.#isForeseeing = this.#isPressed = false;
   }
 
   async #foresee() {

@@ -37,7 +37,7 @@ const valuesOf = (element, details, kind) =>
 /** @param {EarnestElement} element @param {string} name @param {any} value @param {string} [kind] @returns {unknown} */
 function valueOf(element, name, value, kind) {
   const { locale } = element.language;
-  if (Array.isArray(value)) return new Intl.ListFormat(locale, { type: name === "currencies" ? "conjunction" : "disjunction" }).format(value.map((one) => String(valueOf(element, name, one, kind))));
+  if (Array.isArray(value)) return new Intl.ListFormat(locale, { type: "disjunction" }).format(value.map((one) => String(valueOf(element, name, one, kind))));
   if (STATES.includes(name)) return called(element, `${kind}.${value}`, value);
   if (name === "side" || name === "only") return called(element, `side.${value}`, called(element, `actor.${value}`, value));
   if (name === "role" || name === "scope") return called(element, `${name}.${String(value).toUpperCase().replace(":", "_")}`, value);

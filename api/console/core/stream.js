@@ -28,7 +28,7 @@ import { Failed, failure, gql, isFinal, pause } from "./api.js";
 const EVENT = "id cursor type occurredAt stream sequence data actor { kind accountId } texts { field value erasedAt }";
 
 /** What is shown of a milestone. */
-export const MILESTONE = `id position state title purpose deliverables dueOn hold holdId frozenAt reviewDueAt submissionCount
+export const MILESTONE = `id position state title purpose deliverables dueOn hold holdId frozenAt reviewDueAt
   amount { amount currency } held { amount currency } released { amount currency } refunded { amount currency }`;
 
 const EVENTS = gql`subscription Events($after: Cursor, $contractId: ID, $types: [String!]) {

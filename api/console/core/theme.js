@@ -15,8 +15,8 @@ export const RULES = `
 :host([hidden]) { display: none !important; }
 :host([theme=light]) { color-scheme: light; } :host([theme=dark]) { color-scheme: dark; }
 * { box-sizing: border-box; }
-.root { overflow-wrap: anywhere; background: var(--paper); }
-h2, h3, p, ul, ol, dl, dd, figure { margin: 0; padding: 0; border: 0; min-width: 0; }
+.root { overflow-wrap: anywhere; background: var(--paper); } .root[aria-busy] > :not([part=failure]) { visibility: hidden; }
+h2, h3, p, ul, ol, dl, dd, figure { margin: 0; padding: 0; min-width: 0; }
 h2 { font-size: 1.3em; } h3 { font-size: 1.1em; }
 ul, ol { list-style: none; }
 a { color: var(--accent); }
@@ -33,8 +33,8 @@ a { color: var(--accent); }
 .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 button, input, select, textarea { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--faint);
   border-radius: var(--edge); padding: .35rem .7rem; min-height: 2.25rem; max-width: 100%; }
-input:not([type=checkbox], [type=range]), select, textarea { width: 100%; }
-input[type=checkbox] { min-height: 1.25rem; width: 1.25rem; margin: 0; } input[type=range] { padding: 0; width: 100%; accent-color: var(--accent); }
+input, select, textarea { width: 100%; }
+input[type=range] { padding: 0; accent-color: var(--accent); }
 textarea { min-height: 4.5rem; resize: vertical; }
 button { cursor: pointer; } button:hover { background: var(--wash); }
 button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
@@ -48,7 +48,7 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: start; pa
 .wide { overflow-x: auto; }
 dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .25rem var(--gap); } dt { color: var(--faint); }
 svg { display: block; width: 100%; height: auto; max-width: 44rem; } svg text { fill: var(--ink); font: 13px var(--earnest-font, system-ui, sans-serif); }
-svg .faint { fill: var(--faint); } svg .box { fill: var(--wash); stroke: var(--line); } svg .flow { stroke: var(--accent); fill: none; } svg .tip { fill: var(--accent); } svg .idle { stroke: var(--line); } svg .tip.idle { fill: var(--line); }
+svg .faint { fill: var(--faint); } svg .box { fill: var(--wash); stroke: var(--line); } svg .flow { color: var(--accent); } svg .idle { color: var(--line); }
 summary { cursor: pointer; }
 .bar { appearance: none; display: block; height: .5rem; border-radius: 1em; background: var(--wash); border: 1px solid var(--line); width: 100%; overflow: hidden; }
 .bar::-webkit-progress-bar { background: var(--wash); } .bar::-webkit-progress-value { background: var(--accent); } .bar::-moz-progress-bar { background: var(--accent); }

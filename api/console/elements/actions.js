@@ -65,13 +65,14 @@ export class EarnestActions extends EarnestElement {
   start() {
     const subject = this.getAttribute("subject");
     const asked = subject ? { document: ONE, variables: { subject } } : { document: ALL };
+    this.whenLeft(() => this.#form?.leave());
     if (this.contract) this.watch({ ...asked, onData: (data) => this.receive(data) });
   }
 
   /** A form goes on by another session of whoever is writing in it, and by nobody else's. @param {Answer} data */
   receive(data) {
     const whose = data.viewer.accountId + data.viewer.memberId;
-    if (whose !== this.#whose) this.#form = null;
+    if (whose !== this.#whose) (this.#form = null), (this.#said = "");
     this.#whose = whose;
     const group = groupsOf(data, this.getAttribute("subject")).find(({ subject }) => subject.id === this.#form?.situation.subject.id);
     if (group && this.#form) this.#form.moveOn(situationOf(data, group));
@@ -176,6 +177,7 @@ export class EarnestActions extends EarnestElement {
     const forms = await fetched(() => import("../core/forms.js")).catch((error) => this.fail(new Failed("NETWORK", String(error))));
     if (!forms || opening !== this.#openings) return;
     const form = new forms.Form(this, action, situationOf(this.data ?? {}, group), { onDone: (done) => this.#done(form, done), onClose: () => this.close() });
+    this.#form?.leave();
     this.#openedAt = `${action}-${group.subject.id}`;
     this.#said = "";
     this.#form = form;
@@ -187,6 +189,7 @@ export class EarnestActions extends EarnestElement {
 
   /** Close the form; the focus goes back to where it was opened. */
   close() {
+    this.#form?.leave();
     this.#form = null;
     this.renderNow();
     this.shadowRoot?.getElementById(this.#openedAt)?.focus();

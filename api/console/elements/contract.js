@@ -23,10 +23,8 @@ const CONTRACT = gql`query Contract($id: ID!) {
 const SECTIONS = "deadline actions milestones changes disputes money timeline";
 /** Of what never comes up on most contracts. */
 const SELDOM = ["changes", "disputes"];
-const TAGS = /** @type {Record<string, string>} */ ({
-  deadline: "earnest-deadline", actions: "earnest-actions", milestones: "earnest-milestones", changes: "earnest-change-request",
-  disputes: "earnest-dispute", money: "earnest-money", timeline: "earnest-timeline",
-});
+/** By which element a section is shown. @param {string} name */
+const tagOf = (name) => `earnest-${{ changes: "change-request", disputes: "dispute" }[name] ?? name}`;
 
 export class EarnestContract extends EarnestElement {
   static document = CONTRACT;
@@ -34,13 +32,13 @@ export class EarnestContract extends EarnestElement {
 
   /** What to show, in order. @returns {string[]} */
   get #sections() {
-    return (this.getAttribute("sections") ?? SECTIONS).split(/\s+/).filter((name) => name in TAGS);
+    return (this.getAttribute("sections") ?? SECTIONS).split(/\s+/).filter((name) => SECTIONS.split(" ").includes(name));
   }
 
   /** What every contract has is loaded while it is asked for. */
   start() {
     super.start();
-    for (const name of this.#sections) if (!SELDOM.includes(name)) want(/** @type {string} */ (TAGS[name]));
+    for (const name of this.#sections) if (!SELDOM.includes(name)) want(tagOf(name));
   }
 
   view() {
@@ -52,7 +50,7 @@ export class EarnestContract extends EarnestElement {
       this.#head(contract),
       sections.map((name) => h("section", { key: name, class: "stack", part: `section ${name}`, "aria-labelledby": `about-${name}` },
         h("h3", { id: `about-${name}` }, this.say(`section.${name}`)),
-        h(/** @type {string} */ (TAGS[name]), { ...this.handedOn }))));
+        h(tagOf(name), this.handedOn))));
   }
 
   /** @param {Answer} contract */

@@ -41,6 +41,8 @@ export class EarnestDeliveries extends EarnestElement {
   start() {
     this.#isAsking = false;
     this.data = null;
+    this.#refusals = [];
+    this.#said = "";
     void this.#ask();
   }
 
@@ -132,7 +134,7 @@ export class EarnestDeliveries extends EarnestElement {
   /** @param {Answer} attempt */
   #attempt({ id, trigger, startedAt, status, error, totalMs, answer, isLate }) {
     return h("li", { key: id },
-      h("p", null, this.moment(startedAt), " · ", this.say(`trigger.${trigger}`), " · ", h("bdi", { class: error || status >= 300 ? "bad" : "good" }, error ? this.say(`attempt.${error}`) : status),
+      h("p", null, this.moment(startedAt), " · ", this.say(`delivery.${trigger}`), " · ", h("bdi", { class: error || status >= 300 ? "bad" : "good" }, error ? this.say(`attempt.${error}`) : status),
         totalMs !== null && ` · ${Math.round(totalMs)} ms`, isLate && ` · ${this.say("deliveries.late")}`),
       answer && h("pre", { class: "prose faint", dir: "auto" }, answer));
   }

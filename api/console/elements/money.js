@@ -45,34 +45,31 @@ export class EarnestMoney extends EarnestElement {
   /** @param {Answer} contract */
   #picture(contract) {
     const { boxes, flows } = flowOf(contract);
-    const isMirrored = this.language.direction === "rtl";
+    if (this.language.direction === "rtl") for (const box of boxes) box.x = CANVAS.width - box.x - BOX.width;
     const told = boxes.filter((box) => box.sum).map((box) => `${this.say(`money.${box.key}`)}: ${this.money(box.sum)}`).join("; ");
     return h("figure", { part: "picture" },
       h("svg", { viewBox: `0 0 ${CANVAS.width} ${CANVAS.height}`, role: "img", "aria-label": `${this.say("money.picture")} ${told}` },
-        flows.map((flow) => this.#arrow(flow, boxes, isMirrored)),
-        boxes.map((box) => this.#box(box, isMirrored))));
+        flows.map((flow) => this.#arrow(flow, boxes)),
+        boxes.map((box) => this.#box(box))));
   }
 
-  /** @param {Box} box @param {boolean} isMirrored */
-  #box({ x, y, key, sum: amount }, isMirrored) {
-    const left = mirrored(x, isMirrored);
-    const middle = left + BOX.width / 2;
+  /** @param {Box} box */
+  #box({ x, y, key, sum: amount }) {
+    const middle = x + BOX.width / 2;
     return h("g", { key },
-      h("rect", { class: "box", x: left, y, width: BOX.width, height: BOX.height, rx: 6 }),
+      h("rect", { class: "box", x, y, width: BOX.width, height: BOX.height, rx: 6 }),
       h("text", { class: "faint", x: middle, y: y + 25, "text-anchor": "middle" }, this.say(`money.${key}`)),
       h("text", { x: middle, y: y + 46, "text-anchor": "middle", "font-weight": "600" }, this.money(amount)));
   }
 
-  /** @param {Flow} flow @param {Box[]} boxes @param {boolean} isMirrored */
-  #arrow({ from, to, sum: amount }, boxes, isMirrored) {
-    const [start, end] = [from, to].map((key) => boxes.find((box) => box.key === key));
-    if (!start || !end) return null;
-    const [a, b] = [start, end].map((box) => ({ x: mirrored(box.x, isMirrored) + BOX.width / 2, y: box.y + BOX.height / 2 }));
-    const { path, tip } = pathOf(/** @type {any} */ (a), /** @type {any} */ (b));
-    const idle = isSome(amount) ? "" : " idle";
-    return h("g", { key: `${from} ${to}` },
-      h("path", { class: `flow${idle}`, d: path, "stroke-width": idle ? 1 : 2, "stroke-dasharray": idle ? "4 4" : null }),
-      h("polygon", { class: `tip${idle}`, points: tip }));
+  /** @param {Flow} flow @param {Box[]} boxes */
+  #arrow({ from, to, sum: amount }, boxes) {
+    const [a, b] = [from, to].map((name) => boxes.find(({ key }) => key === name));
+    const { path, tip } = pathOf(/** @type {Box} */ (a), /** @type {Box} */ (b));
+    const isIdle = !isSome(amount);
+    return h("g", { key: `${from} ${to}`, class: isIdle ? "idle" : "flow" },
+      h("path", { d: path, fill: "none", stroke: "currentColor", "stroke-width": isIdle ? 1 : 2, "stroke-dasharray": isIdle && "4 4" }),
+      h("polygon", { fill: "currentColor", points: tip }));
   }
 
   /** @param {Answer} escrow */
@@ -131,20 +128,15 @@ function cameIn({ deposits, escrow }) {
   return total(deposits.nodes.filter((/** @type {Answer} */ one) => one.state === "CONFIRMED").map((/** @type {Answer} */ one) => one.charge), escrow.held);
 }
 
-/** @param {number} x @param {boolean} isMirrored */
-const mirrored = (x, isMirrored) => (isMirrored ? CANVAS.width - x - BOX.width : x);
-
-/** @typedef {{x: number, y: number}} Point */
-
-/** A line from one box to another, and the tip of its arrow. @param {Point} a @param {Point} b */
+/** A line from the middle of one box's edge to another's, sideways or downwards, and the tip of its arrow. @param {Box} a @param {Box} b */
 function pathOf(a, b) {
-  const isLevel = a.y === b.y;
-  const sign = isLevel ? Math.sign(b.x - a.x) : 1;
-  const start = isLevel ? { x: a.x + (sign * BOX.width) / 2, y: a.y } : { x: a.x, y: a.y + BOX.height / 2 };
-  const end = isLevel ? { x: b.x - (sign * BOX.width) / 2, y: b.y } : { x: b.x, y: b.y - BOX.height / 2 };
-  const halfway = (start.y + end.y) / 2;
-  const path = isLevel ? `M${start.x} ${start.y}H${end.x - sign * 8}` : `M${start.x} ${start.y}V${halfway}H${end.x}V${end.y - 8}`;
-  const tip = isLevel ? `${end.x},${end.y} ${end.x - sign * 9},${end.y - 5} ${end.x - sign * 9},${end.y + 5}` : `${end.x},${end.y} ${end.x - 5},${end.y - 9} ${end.x + 5},${end.y - 9}`;
+  const across = a.y === b.y ? Math.sign(b.x - a.x) : 0;
+  const down = across ? 0 : 1;
+  const x = b.x + ((1 - across) * BOX.width) / 2;
+  const y = b.y + ((1 - down) * BOX.height) / 2;
+  const begin = a.y + ((1 + down) * BOX.height) / 2;
+  const path = `M${a.x + ((1 + across) * BOX.width) / 2} ${begin}V${(begin + y) / 2}H${x - across * 8}V${y - down * 8}`;
+  const tip = `${x},${y} ${x - across * 9 - down * 5},${y - down * 9 - across * 5} ${x - across * 9 + down * 5},${y - down * 9 + across * 5}`;
   return { path, tip };
 }
 

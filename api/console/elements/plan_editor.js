@@ -8,7 +8,7 @@ import { Failed, gql, newKey } from "../core/api.js";
 import { documentOf } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { fault, readingOf } from "../core/fields.js";
+import { fault, readingOf, respelt } from "../core/fields.js";
 import { isAmount, typable } from "../core/money.js";
 import { changesBetween, draftOf, emptyRow, isAmendable, isPlanned, milestoneOf, rowOf } from "../core/plans.js";
 import { hintText, refusalView } from "../core/refusals.js";
@@ -58,7 +58,8 @@ export class EarnestPlanEditor extends EarnestElement {
   #reviewed = 0;
   /** In which mode it was begun; none, if it is to begin anew. */ #begunAs = "";
   /** By which locale its amounts are written. */ #locale = "";
-  /** Who is writing. */ #whose = "";
+  /** Who is writing; nothing, until that is known. */ #whose = "";
+  /** By which session they do. @type {Api | null} */ #by = null;
 
   constructor() {
     super();
@@ -87,28 +88,30 @@ export class EarnestPlanEditor extends EarnestElement {
     else if (this.contract) this.askFor(PLAN, { id: this.contract }, (data) => this.#begin(data));
   }
 
-  /** What stands there stays, its sums as the reader's locale writes them by now. */
+  /** What stands there stays, its sums as the reader's locale writes them by now; by another session it is shown once that is known to be theirs. */
   #goOn() {
     const read = this.#read;
     const { locale } = this.language;
-    const respell = (/** @type {string} */ typed) => typable(locale, read(typed).amount);
-    for (const row of [...this.#rows, ...this.#before]) row.amount = respell(row.amount);
-    this.#head.budget = respell(this.#typedBudget);
+    for (const row of [...this.#rows, ...this.#before]) row.amount = respelt("money", row.amount, read, locale);
+    this.#head.budget = respelt("money", this.#head.budget, read, locale);
     this.#locale = locale;
-    this.#review();
-    this.receive({ contract: null, ...this.data });
+    void this.#askForHints();
+    if (this.#by === this.api) this.data ??= { contract: null };
   }
 
   /** @param {Answer} data */
   #begin(data) {
     const { contract } = data;
     this.#begunAs = this.#mode;
+    this.#by = this.api;
+    this.#whose = "";
+    this.#hints = this.#refusals = [];
     const shown = contract?.milestones.filter((/** @type {Answer} */ one) => this.#mode === "change" || one.state !== "CANCELLED") ?? [];
     const { locale } = this.language;
     this.#locale = locale;
     this.#before = shown.map((/** @type {Answer} */ one) => rowOf(one, locale));
     this.#rows = contract ? this.#before.map((row) => ({ ...row })) : [emptyRow()];
-    this.#head = { title: contract?.title ?? "", description: contract?.description ?? "", budget: contract?.budget ? typable(locale, contract.budget.amount) : "", client: "", freelancer: "", currency: "USD", message: "" };
+    this.#head = { title: contract?.title ?? "", description: contract?.description ?? "", budget: contract?.budget ? typable(locale, contract.budget.amount) : "", client: "", freelancer: "", currency: "USD" };
     this.#key = newKey();
     this.#review();
     this.receive(data);
@@ -310,17 +313,25 @@ export class EarnestPlanEditor extends EarnestElement {
     this.#timer = setTimeout(() => void this.#askForHints(), SETTLING_MS);
   }
 
+  /** Ask what there is to think about, and who is asking: whoever has begun goes on, and for anybody else it begins anew. */
   async #askForHints() {
     const asked = (this.#reviewed += 1);
+    const { api } = this;
     const plan = this.#rows.map((row) => draftOf(row, this.#read));
     const timeZone = this.data?.contract?.timeZone ?? null;
-    const { viewer, reviewPlan } = await this.api.ask(REVIEW, { plan, budget: this.#budget, timeZone }).catch(() => ({ viewer: null, reviewPlan: [] }));
-    if (asked !== this.#reviewed) return;
-    const whose = viewer ? viewer.accountId + viewer.memberId : this.#whose;
-    if (this.#whose && whose !== this.#whose) (this.#begunAs = ""), this.restart();
+    const isTheirs = this.#by === api || !this.#by?.token;
+    const answer = await api.ask(REVIEW, { plan, budget: this.#budget, timeZone }).catch((error) => {
+      if (asked === this.#reviewed && !isTheirs) this.failFor(error, () => this.#askForHints());
+    });
+    if (!answer || asked !== this.#reviewed) return;
+    const { viewer, reviewPlan } = answer;
+    const whose = viewer.accountId + viewer.memberId;
+    if (this.#whose ? this.#whose !== whose : !isTheirs) return (this.#begunAs = this.#done = this.#said = ""), this.restart();
     this.#whose = whose;
+    this.#by = api;
     this.#hints = reviewPlan;
-    this.render();
+    if (isTheirs) this.render();
+    else this.receive({ ...this.data });
   }
 
   /** Share the budget among the rows, evenly and without losing a cent. */

@@ -18,6 +18,7 @@ const TIMELINE = gql`query Timeline($id: ID!, $before: Cursor) {
 }`;
 
 const SUMS = ["amount", "charge", "claim", "toFreelancer", "held"];
+const SAID = ["message", "note", "reason", "explanation", "text"];
 
 export class EarnestTimeline extends EarnestElement {
   /** @type {Map<number, Answer>} */ #events = new Map();
@@ -102,7 +103,7 @@ export class EarnestTimeline extends EarnestElement {
   /** @param {Answer} text */
   #text({ field, value, erasedAt }) {
     if (erasedAt) return h("p", { key: field, class: "faint small" }, this.say("timeline.erased"));
-    return (field === "message" || field === "note" || field === "reason" || field === "explanation" || field === "text") && typeof value === "string" && h("div", { key: field, class: "small" }, prose(value));
+    return SAID.includes(field) && typeof value === "string" && h("div", { key: field, class: "small" }, prose(value));
   }
 
   /** @param {Answer} event */

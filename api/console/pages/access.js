@@ -4,13 +4,13 @@
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
 import { define } from "../core/element.js";
-import { ERRORS, isOwner, listOf, Page } from "./page.js";
+import { ERRORS, isBarred, isLimited, isOwner, listOf, Page } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("./page.js").PageField} PageField */
 
 const ACCESS = gql`query Access {
   viewer {
-    accountId memberId sessionId role scopes
+    kind accountId memberId keyId sessionId role scopes
     account {
       name members { id person name role addedAt removedAt }
       apiKeys { id name hint scopes contractIds createdAt expiresAt revokedAt lastUsedAt }
@@ -30,26 +30,39 @@ const ROLES = ["VIEWER", "MEMBER", "MANAGER", "OWNER"];
 const SCOPES = ["CONTRACTS_READ", "CONTRACTS_WRITE", "MONEY_WRITE", "WEBHOOKS_MANAGE", "DISPUTES_DECIDE", "OPERATOR"];
 const HOUR_SECONDS = 3600;
 
+const sheet = new CSSStyleSheet();
+sheet.replaceSync("input[type=checkbox] { min-height: 1.25rem; width: 1.25rem; margin: 0; }");
+
 export class AccessPage extends Page {
+  constructor() {
+    super();
+    /** @type {ShadowRoot} */ (this.shadowRoot).adoptedStyleSheets.push(sheet);
+  }
+
   async load() {
     return this.api.ask(ACCESS);
   }
 
   content(/** @type {Answer} */ { viewer }) {
     const { account } = viewer;
-    return [
-      this.#list("pages.sessions", [...(account.sessions?.nodes ?? [])].reverse(), (one) => this.#sessionView(one, viewer), this.byKey(viewer, this.#linkForm(viewer))),
-      this.#list("pages.keys", account.apiKeys ?? [], (one) => this.#keyView(one, viewer), isOwner(viewer, "CONTRACTS_WRITE") && this.byKey(viewer, this.#keyForm(viewer))),
-      this.#list("pages.members", (account.members ?? []).filter((/** @type {Answer} */ one) => !one.removedAt), (one) => this.#memberView(one, viewer), isOwner(viewer, "MONEY_WRITE") && this.byKey(viewer, this.#memberForm(viewer))),
+    const parts = [
+      this.#list("pages.sessions", account.sessions?.nodes.toReversed(), (one) => this.#sessionView(one, viewer), mayLink(viewer) && this.byKey(viewer, this.#linkForm(viewer))),
+      this.#list("pages.keys", account.apiKeys, (one) => this.#keyView(one, viewer), isOwner(viewer, "CONTRACTS_WRITE") && this.byKey(viewer, this.#keyForm(viewer))),
+      this.#list("pages.members", account.members?.filter((/** @type {Answer} */ one) => !one.removedAt), (one) => this.#memberView(one, viewer), !isLimited(viewer) && isOwner(viewer, "MONEY_WRITE") && this.byKey(viewer, this.#memberForm(viewer))),
     ];
+    return parts.some(Boolean) ? parts : h("p", { key: "nothing" }, this.say("pages.notFound"));
   }
 
-  /** @param {string} label @param {Answer[]} things @param {(thing: Answer) => import("../core/dom.js").Children} view @param {import("../core/dom.js").Children} form */
+  /**
+   * What somebody sees of a kind and can make; whoever is limited to some contracts sees none of it, and nothing is said of how many there are.
+   * @param {string} label @param {Answer[] | null | undefined} things @param {(thing: Answer) => import("../core/dom.js").Children} view @param {import("../core/dom.js").Children} form
+   */
   #list(label, things, view, form) {
+    if (!things && !form) return null;
     return h("section", { key: label, class: "card stack", "aria-labelledby": label },
       h("h2", { id: label }, this.say(label)),
-      things.length === 0 && h("p", { class: "faint" }, this.say("pages.none")),
-      h("ul", { class: "stack" }, things.map((thing) => h("li", { key: thing.id, class: "row between" }, view(thing)))),
+      things?.length === 0 && h("p", { class: "faint" }, this.say("pages.none")),
+      things && h("ul", { class: "stack" }, things.map((thing) => h("li", { key: thing.id, class: "row between" }, view(thing)))),
       form && h("details", null, h("summary", null, this.say("pages.new")), form));
   }
 
@@ -106,7 +119,7 @@ export class AccessPage extends Page {
 
   /** @param {Answer} viewer */
   #keyForm(viewer) {
-    const fields = [{ name: "name", required: true }, { name: "contractIds", hint: "pages.contractIdsHint" }, ...this.#scopeFields(viewer)];
+    const fields = [{ name: "name", required: true }, { name: "contractIds", ...contractsOf(viewer) }, ...this.#scopeFields(viewer)];
     return this.form("key", fields, "pages.create", (typed) => ({
       document: CREATE_KEY,
       input: { accountId: viewer.accountId, name: typed.name, contractIds: listOf(typed.contractIds), scopes: chosen(typed) },
@@ -121,6 +134,13 @@ export class AccessPage extends Page {
     return this.form("member", fields, "pages.add", (typed) => ({ document: ADD_MEMBER, input: { accountId, ...typed } }));
   }
 }
+
+/** Whoever is limited to some contracts makes keys for some of those, and none for all. @param {Answer} viewer */
+const contractsOf = (viewer) => (isLimited(viewer) ? { required: true } : { hint: "pages.contractIdsHint" });
+
+/** Whether somebody makes links: whoever reads contracts, by a key of the account's or of a member's. @param {Answer} viewer */
+const mayLink = (viewer) =>
+  !isBarred(viewer) && (viewer.kind === "OPERATOR" || viewer.scopes.includes("CONTRACTS_READ")) && Boolean(viewer.keyId ?? viewer.sessionId ?? !viewer.memberId);
 
 /** @param {Record<string, any>} typed */
 const chosen = (typed) => SCOPES.filter((scope) => typed[scope]);

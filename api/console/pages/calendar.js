@@ -4,16 +4,16 @@
 import { gql } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { define } from "../core/element.js";
-import { ERRORS, listOf, Page } from "./page.js";
+import { ERRORS, isLimited, listOf, Page, VIEWER } from "./page.js";
 
 const CREATE = gql`mutation CreateCalendar($input: CreateCalendarTokenInput!, $key: String!) { done: createCalendarToken(input: $input) @idempotent(key: $key) { ${ERRORS} path } }`;
 const REVOKE = gql`mutation RevokeCalendar($input: RevokeCalendarTokenInput!, $key: String!) { done: revokeCalendarToken(input: $input) @idempotent(key: $key) { ${ERRORS} revoked } }`;
 
-const VIEWER = gql`query CalendarViewer { viewer { sessionId } }`;
+const WHO = gql`query CalendarViewer { viewer { ${VIEWER} } }`;
 
 export class CalendarPage extends Page {
   async load() {
-    return this.api.ask(VIEWER);
+    return this.api.ask(WHO);
   }
 
   content(/** @type {import("../core/api.js").Answer} */ { viewer }) {
@@ -24,7 +24,7 @@ export class CalendarPage extends Page {
         input: { contractIds: listOf(contractIds) },
         done: ({ path }) => path && this.reveal("pages.newCalendar", new URL(path, location.origin).href),
       }))),
-      this.button("revoke", "pages.revokeCalendar", () => ({ document: REVOKE, input: {} }), { really: true }));
+      !(viewer.sessionId && isLimited(viewer)) && this.button("revoke", "pages.revokeCalendar", () => ({ document: REVOKE, input: {} }), { really: true }));
   }
 }
 

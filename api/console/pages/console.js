@@ -7,27 +7,27 @@ import { EarnestSession, Failed, gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
 import { offer, want } from "../core/later.js";
 import { follow } from "../core/stream.js";
-import { Page, to } from "./page.js";
+import { isBarred, isLimited, Page, to, VIEWER } from "./page.js";
 import { arrive, end, keep, takeCode } from "./session.js";
 import { LANGUAGES, speak } from "./speech.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {{tag: string, subject: string | null, name: string, prepared: string | null}} Place */
 /** @typedef {import("./session.js").Who} Who @typedef {import("./session.js").Choice} Choice */
 
-const VIEWER = gql`query Viewer { viewer { kind role scopes accountId memberId sessionId isSandbox account { name isOperator isMediator sessions(first: 1) { nodes { id } } } } }`;
+const WHO = gql`query Viewer { viewer { ${VIEWER} isSandbox account { name isOperator isMediator } } }`;
 
-/** Whether somebody proposes contracts; whoever is limited to some of them doesn't, and sees no sessions of the account. @param {Answer} viewer */
-const mayPropose = ({ kind, role, scopes, account }) =>
-  kind === "ACCOUNT" && ["MANAGER", "OWNER"].includes(role) && scopes.includes("CONTRACTS_WRITE") && account.sessions !== null;
+/** Whether somebody proposes contracts; whoever is limited to some of them doesn't. @param {Answer} viewer */
+const mayPropose = (viewer) =>
+  viewer.kind === "ACCOUNT" && ["MANAGER", "OWNER"].includes(viewer.role) && viewer.scopes.includes("CONTRACTS_WRITE") && !isLimited(viewer);
 
 /** By the first word of the address: the element, and for whom it is. @type {Record<string, {tag: string, one?: string, listens: boolean, isFor: (viewer: Answer) => boolean}>} */
 const PAGES = {
   contracts: { tag: "earnest-page-contracts", one: "earnest-page-contract", listens: true, isFor: () => true },
   money: { tag: "earnest-page-money", listens: true, isFor: (viewer) => !viewer.account.isOperator },
-  deliveries: { tag: "earnest-page-deliveries", one: "earnest-page-deliveries", listens: false, isFor: (viewer) => viewer.scopes.includes("WEBHOOKS_MANAGE") },
-  access: { tag: "earnest-page-access", listens: false, isFor: () => true },
-  calendar: { tag: "earnest-page-calendar", listens: false, isFor: () => true },
-  operator: { tag: "earnest-page-operator", listens: true, isFor: ({ scopes, account }) => scopes.includes("OPERATOR") || (scopes.includes("DISPUTES_DECIDE") && (account.isMediator || account.isOperator)) },
+  deliveries: { tag: "earnest-page-deliveries", one: "earnest-page-deliveries", listens: false, isFor: (viewer) => viewer.scopes.includes("WEBHOOKS_MANAGE") && !isBarred(viewer) },
+  access: { tag: "earnest-page-access", listens: false, isFor: (viewer) => !isBarred(viewer) },
+  calendar: { tag: "earnest-page-calendar", listens: false, isFor: (viewer) => !viewer.sessionId || !isLimited(viewer) },
+  operator: { tag: "earnest-page-operator", listens: true, isFor: ({ kind, scopes, account }) => (kind === "OPERATOR" && account.sessions) || (scopes.includes("DISPUTES_DECIDE") && (account.isMediator || account.isOperator)) },
   propose: { tag: "earnest-page-propose", listens: false, isFor: () => false },
 };
 
@@ -53,7 +53,7 @@ header { border-block-end: 1px solid var(--line); padding-block-end: .75rem; mar
 nav a { text-decoration: none; padding: .35rem .1rem; display: inline-block; }
 nav a[aria-current] { color: inherit; font-weight: 600; border-block-end: 2px solid var(--accent); }
 header select { width: auto; }
-h1 { font-size: 1.5em; margin: 0; } h1:focus { outline: none; }
+h1 { font-size: 1.5em; margin: 0; visibility: visible; } h1:focus { outline: none; }
 `);
 
 export class Console extends Page {
@@ -98,7 +98,7 @@ export class Console extends Page {
     if (!EarnestSession.token) return { viewer: null };
     want(this.#place.tag);
     try {
-      const data = await this.api.ask(VIEWER);
+      const data = await this.api.ask(WHO);
       this.#listen();
       return data;
     } catch (error) {

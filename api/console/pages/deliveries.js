@@ -4,13 +4,13 @@
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
 import { define } from "../core/element.js";
-import { ERRORS, isOwner, listOf, Page, to } from "./page.js";
+import { ERRORS, isLimited, isOwner, listOf, Page, to, VIEWER } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("./page.js").PageField} PageField */
 
 const ENDPOINT = "id url description eventTypes contractIds state disabledReason version secrets { algorithm createdAt expiresAt }";
 
-const ENDPOINTS = gql`query Endpoints { viewer { sessionId role scopes } webhookEndpoints { ${ENDPOINT} } }`;
+const ENDPOINTS = gql`query Endpoints { viewer { ${VIEWER} } webhookEndpoints { ${ENDPOINT} } }`;
 
 const CREATE = gql`mutation CreateEndpoint($input: CreateWebhookEndpointInput!, $key: String!) { done: createWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} secret webhookEndpoint { id } } }`;
 const UPDATE = gql`mutation UpdateEndpoint($input: UpdateWebhookEndpointInput!, $key: String!) { done: updateWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
@@ -20,6 +20,9 @@ const DELETE = gql`mutation DeleteEndpoint($input: DeleteWebhookEndpointInput!, 
 const ROTATE = gql`mutation RotateSecret($input: RotateWebhookSecretInput!, $key: String!) { done: rotateWebhookSecret(input: $input) @idempotent(key: $key) { ${ERRORS} secret } }`;
 
 const SCOPE = "WEBHOOKS_MANAGE";
+
+/** Whether somebody says where events are sent: whoever does must be able to read what is sent, too. @param {Answer} viewer */
+const mayWrite = (viewer) => isOwner(viewer, SCOPE) && isOwner(viewer, "CONTRACTS_READ");
 
 export class DeliveriesPage extends Page {
   async load() {
@@ -33,7 +36,7 @@ export class DeliveriesPage extends Page {
     return [
       endpoints.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noEndpoints")),
       h("ul", { key: "list", class: "stack" }, endpoints.map((/** @type {Answer} */ one) => h("li", { key: one.id, class: "card stack" }, this.#endpointView(one)))),
-      isOwner(viewer, SCOPE) && h("section", { key: "new", class: "card stack" }, h("h2", null, this.say("pages.newEndpoint")), this.byKey(viewer, this.form("endpoint", fieldsOf(), "pages.create", (typed) => ({
+      mayWrite(viewer) && h("section", { key: "new", class: "card stack" }, h("h2", null, this.say("pages.newEndpoint")), this.byKey(viewer, this.form("endpoint", fieldsOf(viewer), "pages.create", (typed) => ({
         document: CREATE,
         input: inputOf(typed),
         done: ({ secret }) => secret && this.reveal("pages.newSecret", secret),
@@ -66,19 +69,19 @@ export class DeliveriesPage extends Page {
           state === "ENABLED" ? this.button("disable", "pages.disable", () => ({ document: DISABLE, input }), { really: true }) : this.byKey(viewer, this.button("enable", "pages.enable", () => ({ document: ENABLE, input }))),
           !viewer.sessionId && this.button("rotate", "pages.rotate", () => ({ document: ROTATE, input, done: ({ secret }) => secret && this.reveal("pages.newSecret", secret) }), { really: true }),
           this.button("delete", "pages.delete", () => ({ document: DELETE, input, done: gone }), { really: true })),
-        isOwner(viewer, SCOPE) && h("details", null, h("summary", null, this.say("pages.change")),
-          this.byKey(viewer, this.form("change", fieldsOf(endpoint), "pages.save", (typed) => ({ document: UPDATE, input: { ...inputOf(typed), ...input, expectedVersion: endpoint.version } }))))),
+        mayWrite(viewer) && h("details", null, h("summary", null, this.say("pages.change")),
+          this.byKey(viewer, this.form("change", fieldsOf(viewer, endpoint), "pages.save", (typed) => ({ document: UPDATE, input: { ...inputOf(typed), ...input, expectedVersion: endpoint.version } }))))),
       h("earnest-deliveries", { key: "deliveries", webhook: id, lang: this.language.locale }),
     ];
   }
 }
 
-/** @param {Answer} [endpoint] @returns {PageField[]} */
-const fieldsOf = (endpoint) => [
+/** @param {Answer} viewer @param {Answer} [endpoint] @returns {PageField[]} */
+const fieldsOf = (viewer, endpoint) => [
   { name: "url", type: "url", required: true, value: endpoint?.url ?? "" },
   { name: "description", value: endpoint?.description ?? "" },
   { name: "eventTypes", value: endpoint?.eventTypes.join(" ") ?? "", hint: "pages.eventTypesHint" },
-  { name: "contractIds", value: endpoint?.contractIds?.join(" ") ?? "", hint: "pages.contractIdsHint" },
+  { name: "contractIds", value: endpoint?.contractIds?.join(" ") ?? "", ...(isLimited(viewer) ? { required: true } : { hint: "pages.contractIdsHint" }) },
 ];
 
 /** @param {Answer} typed */

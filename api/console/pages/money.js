@@ -5,7 +5,7 @@ import { gql } from "../core/api.js";
 import { h, link, words } from "../core/dom.js";
 import { define } from "../core/element.js";
 import { isSome } from "../core/money.js";
-import { ERRORS, isOwner, listed, Page, to } from "./page.js";
+import { ERRORS, isLimited, isOwner, listed, Page, to, VIEWER } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer */
 
@@ -13,7 +13,7 @@ const A_PAGE = 20;
 const SUM = "{ amount currency }";
 
 const BALANCES = gql`query Balances($first: Int!, $after: Cursor) {
-  viewer { accountId sessionId role scopes account { payee { canBePaid missing since until } } }
+  viewer { ${VIEWER} account { payee { canBePaid missing since until } } }
   contracts(orderBy: RECENTLY_UPDATED, first: $first, after: $after) {
     nodes {
       id title currency
@@ -38,7 +38,7 @@ export class MoneyPage extends Page {
 
   content(/** @type {Answer} */ { nodes, viewer, hasMore }) {
     return [
-      this.#payeeView(viewer),
+      !isLimited(viewer) && this.#payeeView(viewer),
       nodes.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noContracts")),
       h("ul", { key: "list", class: "stack" }, nodes.map((/** @type {Answer} */ contract) => this.#contractView(contract))),
       this.moreView(hasMore, () => (this.#shown += A_PAGE)),

@@ -5,7 +5,7 @@
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
 import { define } from "../core/element.js";
-import { ERRORS, listed, Page, to } from "./page.js";
+import { ERRORS, isLimited, listed, Page, to, VIEWER } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/dom.js").Children} Children */
 
@@ -18,7 +18,7 @@ const SUM = "{ amount currency }";
 const PAGE = "pageInfo { hasNextPage endCursor }";
 
 const DISPUTES = gql`query DisputesToDecide($first: Int!, $after: Cursor) {
-  viewer { role scopes }
+  viewer { ${VIEWER} }
   disputes(filter: { state: [MEDIATION] }, first: $first, after: $after) { nodes { id contractId claim ${SUM} openedBy dueAt timesOverdue milestone { title held ${SUM} } } ${PAGE} }
 }`;
 const ORDERS = gql`query StuckOrders($first: Int!, $after: Cursor) { stuckOrders(first: $first, after: $after) { nodes { id contractId kind state amount ${SUM} createdAt explanation } ${PAGE} } }`;
@@ -40,7 +40,7 @@ export class OperatorPage extends Page {
 
   async load() {
     const disputes = await this.#listed(DISPUTES, "disputes");
-    if (!disputes.viewer.scopes.includes("OPERATOR")) return { disputes };
+    if (disputes.viewer.kind !== "OPERATOR" || isLimited(disputes.viewer)) return { disputes };
     const [orders, reversals, standing, ready] = await Promise.all([
       this.#listed(ORDERS, "stuckOrders"), this.#listed(REVERSALS, "reversedDeposits"), this.api.ask(STANDING), readiness(this.api.address),
     ]);

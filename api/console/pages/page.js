@@ -21,8 +21,17 @@ import { refusalView } from "../core/refusals.js";
 /** The part of every payload that says what was refused. */
 export const ERRORS = "userErrors { code message cause field details documentation }";
 
+/** What is asked of a viewer, to know what is to be offered. */
+export const VIEWER = "kind role scopes accountId memberId sessionId account { sessions(first: 1) { nodes { id } } }";
+
+/** Whether somebody reaches some contracts alone: that one sees no sessions of the account. @param {Answer} viewer */
+export const isLimited = ({ account }) => account.sessions === null;
+
+/** Whether somebody has no say over the account at all: by a session that is limited, or as an operator who is. @param {Answer} viewer */
+export const isBarred = (viewer) => isLimited(viewer) && (viewer.sessionId || viewer.kind === "OPERATOR");
+
 /** Whether somebody may do what is for owners alone, by a key or a session that was made for that. @param {Answer} viewer @param {string} scope */
-export const isOwner = ({ role, scopes }, scope) => role === "OWNER" && (scopes.includes(scope) || scopes.includes("OPERATOR"));
+export const isOwner = (viewer, scope) => viewer.role === "OWNER" && !isBarred(viewer) && (viewer.kind === "OPERATOR" || viewer.scopes.includes(scope));
 
 /** How many of a list the API gives at once. */
 const PAGE_MAX = 100;
@@ -55,11 +64,12 @@ export class Page extends EarnestElement {
     this.#isStale = this.#isLoading;
     if (this.#isLoading) return;
     this.#isLoading = true;
+    const { api } = this;
     try {
       const data = await this.load();
-      if (this.isConnected) this.receive(data);
+      if (this.isConnected && api === this.api) this.receive(data);
     } catch (error) {
-      this.failFor(error instanceof Failed ? error : new Failed("OTHER", String(error)), () => this.reload());
+      if (api === this.api) this.failFor(error instanceof Failed ? error : new Failed("OTHER", String(error)), () => this.reload());
     } finally {
       this.#isLoading = false;
     }

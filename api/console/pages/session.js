@@ -5,7 +5,7 @@
  * happens. A token is never in an address, a cookie or a storage that other tabs or later visits have. A link that isn't good takes
  * nothing from who is signed in here, and one that is somebody else's takes the tab only if they are asked.
  */
-import { Api, EarnestSession, Failed, addressOf, gql, newKey } from "../core/api.js";
+import { Api, EarnestSession, Failed, KEPT, addressOf, gql, newKey } from "../core/api.js";
 import { memory } from "./tab.js";
 
 /** @typedef {{accountId: string, memberId: string | null, sessionId: string | null, name: string, role: string}} Who */
@@ -79,10 +79,9 @@ async function settle(token, choose) {
 
 /** Have a tab of its own for a session; a browser that opens none says so. A new tab begins with what this one remembers. @param {string} token */
 function opensBeside(token) {
-  const mine = EarnestSession.token;
-  EarnestSession.remember(token);
+  memory?.setItem(KEPT, token);
   const tab = window.open(location.pathname + location.search);
-  EarnestSession.remember(mine);
+  memory?.setItem(KEPT, EarnestSession.token ?? ""); // whoever is asked is signed in here
   return tab !== null;
 }
 
