@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -270,10 +270,15 @@ class _Socket:
             self._begin(self._say(messages.error(operation_id, [_failure(said, "RATE_LIMITED")])))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(self._until_gone(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def _until_gone(self, work: Coroutine[Any, Any, None]) -> None:
+        """Of a client that is gone the reading task hears, too, and nobody waits for this one to be told."""
+        with suppress(_Gone):
+            await work
 
     async def _operate(self, operation_id: str, operation: Operation) -> None:
         if operation.trace is not None:
@@ -288,7 +293,7 @@ class _Socket:
         except Refused as refused:
             await self._refuse(operation_id, refused.answer)
         except _Gone:
-            return  # the reading task hears of it
+            raise
         except Exception:  # noqa: BLE001 - other operations of the connection go on
             _log.exception("an operation failed")
             said = f"Something went wrong inside. Tell us the trace id {trace_id()}."

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "performance.md"
+
+MEASURED_ON: Final = f"*Python {platform.python_version()}*"
+"""Below each table: what time it says hangs on the interpreter, and on how that was built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Table:
     def markdown(self) -> str:
         rule = ["---", *["---:"] * (len(self.columns) - 1)]
         lines = [f"| {' | '.join(row)} |" for row in (self.columns, rule, *self.rows)]
-        return "\n".join([f"{self.caption}", "", *lines])
+        return "\n".join([f"{self.caption}", "", *lines, "", MEASURED_ON])
 
 
 def put(tables: Sequence[Table], text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def test_a_table_is_put_where_the_one_before_was() -> None:
     table = Table("one", "Said", ["what", "how many"], [["this", "3"]])
     text = put([table], put([table], page))
     assert text.startswith("Before\n<!-- one -->\n\nSaid\n\n| what | how many |\n| --- | ---: |\n| this | 3 |\n")
+    assert f"| this | 3 |\n\n*Python {platform.python_version()}*\n\n<!-- end -->" in text
     assert text.endswith("<!-- end -->\n<!-- two -->\n<!-- end -->\nAfter")
     assert "old" not in text
     with pytest.raises(LookupError):

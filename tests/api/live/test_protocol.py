@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
+from graphql import GraphQLError
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
@@ -17,8 +19,10 @@ from websockets.typing import Origin, Subprotocol
 from api.live import open_streams
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.open_streams import PING_SECONDS, PONG_SECONDS, Patience
+from api.live.websocket import _Socket
 from api.rates.budgets import Rates
 from escrow import database
+from schema.engine.told import refusal
 from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import PROTOCOL, connected
@@ -268,6 +272,34 @@ async def test_a_silent_client_is_asked_and_one_that_does_not_answer_is_let_go(d
         assert served.door.hub.readers == 0
         await lively.subscribe("{ __typename }")
         assert await lively.data() == {"__typename": "Query"}
+
+
+@pytest.mark.parametrize("said", ["a ping", "a refusal"])
+async def test_a_client_that_goes_while_something_is_said_to_it_is_nobodys_fault(
+    narrow: Served, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    reported: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    usual = loop.get_exception_handler()
+    async with connected(narrow, token=narrow.people.client.token):
+        (one,) = narrow.door.connections._open
+        connection = cast("_Socket", one)
+        monkeypatch.setattr(connection, "_asgi_send", _hung_up)
+        loop.set_exception_handler(lambda _, context: reported.append(context))
+        try:
+            if said == "a ping":
+                connection.look(time.monotonic() + PING_SECONDS + 1)
+            else:
+                connection._begin(connection._refuse("1", refusal([GraphQLError("No.")])))
+            await asyncio.wait(tuple(connection._tasks))
+            gc.collect()  # a failure that nobody looked at is told when its task goes
+        finally:
+            loop.set_exception_handler(usual)
+    assert reported == []
+
+
+async def _hung_up(_: object) -> None:
+    raise OSError("the connection is gone")
 
 
 async def test_a_page_of_another_origin_gets_no_connection(served: Served) -> None:
